@@ -1,0 +1,124 @@
+"""Configuration: frozen dataclasses read from TOML; an unknown key or a wrong type is an error that names it."""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gan2hls.errors import UserError, raise_problems
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path | str) -> dict[str, Any]:
+    """Read a TOML file; a missing or malformed one is a `UserError` that names it."""
+    path = Path(path)
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Make the dataclass `cls` from a mapping, nested dataclasses and `dict[str, Dataclass]` included.
+
+    All problems are collected and raised once. A dataclass checks the values themselves in `__post_init__`
+    (by `raise_problems`).
+
+    Args:
+        cls: a frozen dataclass; fields without default are required.
+        values: as read from TOML.
+        where: the file's name and section, put before each message.
+
+    Raises:
+        UserError: unknown or missing keys, or values of the wrong type.
+    """
+    problems: list[str] = []
+    result = _convert(cls, values, where, problems)
+    raise_problems(problems)
+    return typing.cast(T, result)
+
+
+def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _convert_dataclass(kind, value, where, problems)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        for choice in arguments:
+            if choice is type(None):
+                continue
+            attempt: list[str] = []
+            result = _convert(choice, value, where, attempt)
+            if not attempt:
+                return result
+        problems.extend(attempt)
+        return None
+    if origin is typing.Literal:
+        if value not in arguments:
+            problems.append(f"{where}: {value!r} is not accepted; use one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin in (dict, Mapping) or kind is dict:
+        if not isinstance(value, Mapping):
+            problems.append(f"{where}: expected a table, got {value!r}")
+            return {}
+        inner = arguments[1] if arguments else Any
+        return {key: _convert(inner, item, f"{where}.{key}", problems) for key, item in value.items()}
+    if origin in (tuple, list):
+        if not isinstance(value, list | tuple):
+            problems.append(f"{where}: expected a list, got {value!r}")
+            return ()
+        inner = arguments[0]
+        if origin is tuple and arguments[-1] is not Ellipsis and len(value) != len(arguments):
+            problems.append(f"{where}: expected {len(arguments)} values, got {len(value)}")
+            return ()
+        return origin(_convert(inner, item, f"{where}[{i}]", problems) for i, item in enumerate(value))
+    if kind is Any:
+        return value
+    return _convert_scalar(kind, value, where, problems)
+
+
+def _convert_scalar(kind: type, value: Any, where: str, problems: list[str]) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", Path: "a path"}
+        problems.append(f"{where}: expected {names.get(kind, kind.__name__)}, got {value!r}")
+    return value
+
+
+def _convert_dataclass(cls: type, values: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(values, Mapping):
+        problems.append(f"{where}: expected a table, got {values!r}")
+        return None
+    before = len(problems)
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+    for key in values:
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            problems.append(f"{where}: unknown key {key!r}{hint} (accepted: {', '.join(fields)})")
+    made = {
+        name: _convert(hints[name], values[name], f"{where}.{name}", problems) for name in fields if name in values
+    }
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            problems.append(f"{where}: key {name!r} is missing")
+    if len(problems) > before:
+        return None
+    try:
+        return cls(**made)
+    except UserError as error:
+        problems.extend(f"{where}: {line}" for line in str(error).splitlines())
+        return None

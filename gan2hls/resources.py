@@ -1,0 +1,22 @@
+"""Where the files that ship beside the Python code lie, in a wheel and in a checkout alike."""
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def resource(*parts: str) -> Path:
+    """Path of a shipped file or folder, e.g. `resource("hw", "rtl", "dense.sv")`.
+
+    In a wheel the folders `hw/`, `templates/` and `sim/` lie inside the package; in a checkout beside it.
+
+    Raises:
+        FileNotFoundError: the installation is damaged.
+    """
+    for root in (_PACKAGE, _PACKAGE.parent):
+        path = root.joinpath(*parts)
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"gan2hls is not installed completely: {Path(*parts)} is missing; reinstall it")
