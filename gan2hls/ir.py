@@ -1,0 +1,431 @@
+"""The integer graph: tensors, the interface of an op, and the chain of ops that is the golden model.
+
+A tensor is integers in NHWC order with an `IntType` and one real scale: real value = integer × scale; the zero point is always 0.
+Arrays inside the graph hold exact integers in the cheapest exact carrier: float32 where every value and partial sum
+stays below 2^24, float64 below 2^53, int64 otherwise (`carrier`).
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from gan2hls.config import from_mapping
+from gan2hls.errors import UserError, raise_problems
+from gan2hls.files import MARKER, output_directory, read_json, write_bytes, write_json
+
+FORMAT_VERSION = 1
+"""Version of the saved graph; a change of meaning raises it."""
+
+CHUNK = 16
+"""Frames that one thread takes at a time: large enough for BLAS, small enough for the cache."""
+
+
+@dataclass(frozen=True, order=True)
+class IntType:
+    """A two's complement (signed) or plain (unsigned) integer of `bits` bits."""
+
+    bits: int
+    signed: bool
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 63:
+            raise UserError(f"an integer of {self.bits} bits is not supported; use 1 to 63")
+
+    @property
+    def min(self) -> int:
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def max(self) -> int:
+        return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def magnitude(self) -> int:
+        """Largest absolute value."""
+        return max(-self.min, self.max)
+
+    def __str__(self) -> str:
+        return f"{'s' if self.signed else 'u'}{self.bits}"
+
+
+def signed_bits(low: int, high: int) -> int:
+    """Bits of the smallest signed integer that holds `low` to `high`."""
+    return max(int(low if low >= 0 else ~low).bit_length(), int(high if high >= 0 else ~high).bit_length()) + 1
+
+
+def carrier(bound: int) -> Any:
+    """Cheapest NumPy dtype in which integers up to `bound` in magnitude, and their sums up to it, are exact."""
+    if bound < 1 << 24:
+        return np.float32
+    return np.float64 if bound < 1 << 53 else np.int64
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Shape (height, width, channels) without the batch, integer type, and real scale.
+
+    `scale` is None where it differs from channel to channel (accumulators of per-channel weights).
+    """
+
+    shape: tuple[int, int, int]
+    int_type: IntType
+    scale: float | None
+
+    @property
+    def pixels(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def channels(self) -> int:
+        return self.shape[2]
+
+    @property
+    def elements(self) -> int:
+        return self.pixels * self.channels
+
+    def __str__(self) -> str:
+        return f"{'×'.join(map(str, self.shape))} {self.int_type}"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """How much of an op works at once: `simd` input channels and `pe` output channels a cycle."""
+
+    pe: int = 1
+    simd: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Content of a kernel's read-only memory: `words` (depth, elements a word), each element of `bits` bits."""
+
+    words: np.ndarray
+    bits: int
+    signed: bool
+
+
+class Op(ABC):
+    """One integer operation that knows its mathematics and its kernel, not its printers.
+
+    A subclass is a frozen dataclass whose fields are JSON values, `IntType`s and integer arrays, names its `stem`
+    (`hw/hls/<stem>.h`, `hw/rtl/<stem>.sv`) and registers itself by that.
+    """
+
+    stem: ClassVar[str]
+    registry: ClassVar[dict[str, type["Op"]]] = {}
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "stem" in cls.__dict__:
+            Op.registry[cls.stem] = cls
+
+    @abstractmethod
+    def verify(self, tensor: TensorType) -> Iterator[str]:
+        """Yield what is wrong with the op, or with it on an input of this type."""
+
+    @abstractmethod
+    def output_type(self, tensor: TensorType) -> TensorType:
+        """Type of the result for an input of type `tensor`."""
+
+    @abstractmethod
+    def reference(self, x: np.ndarray, tensor: TensorType) -> np.ndarray:
+        """The op on integers `x` (n, height, width, channels) of type `tensor`, exactly, in any carrier."""
+
+    @abstractmethod
+    def cycles(self, tensor: TensorType, fold: Fold) -> int:
+        """Clock cycles that the kernel is busy for one frame."""
+
+    @abstractmethod
+    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
+        """Parameters of the kernel, as in docs/architecture.md."""
+
+    def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
+        """Read-only memories of the kernel, by name."""
+        return {}
+
+    def largest_fold(self, tensor: TensorType) -> Fold:
+        """The largest `pe` and `simd` that make sense."""
+        return Fold(self.output_type(tensor).channels, tensor.channels)
+
+    def macs(self, tensor: TensorType) -> int:
+        """Useful multiply-accumulates a frame: an existing input times an existing weight tap."""
+        return 0
+
+    def multipliers(self, fold: Fold) -> int:
+        """Hardware multipliers, before packing."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Node:
+    """A named op in the chain."""
+
+    name: str
+    op: Op
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A chain of integer ops from one input to one output; `run_integers` is the golden model.
+
+    Args:
+        input: type of the first tensor.
+        nodes: the ops in order, names unique.
+        door_input_shape: shape, without the batch and in torch's order, of what `run` takes: (C, H, W) or any shape
+            of as many elements, read as (C, H, W).
+        door_output_shape: likewise of what `run` gives.
+        name: C identifier; the generated top module is called so.
+    """
+
+    input: TensorType
+    nodes: tuple[Node, ...]
+    door_input_shape: tuple[int, ...]
+    door_output_shape: tuple[int, ...]
+    name: str = "generator"
+
+    @cached_property
+    def types(self) -> tuple[TensorType, ...]:
+        """Types of the tensors: `types[i]` enters `nodes[i]`, `types[-1]` is the output."""
+        types = [self.input]
+        for node in self.nodes:
+            types.append(node.op.output_type(types[-1]))
+        return tuple(types)
+
+    @property
+    def output(self) -> TensorType:
+        return self.types[-1]
+
+    def steps(self) -> Iterator[tuple[Node, TensorType, TensorType]]:
+        """Each node with the types of its input and output."""
+        return zip(self.nodes, self.types, self.types[1:], strict=False)
+
+    def node(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise UserError(f"the graph has no node {name!r}; it has {', '.join(node.name for node in self.nodes)}")
+
+    def macs(self) -> int:
+        """Useful multiply-accumulates a frame."""
+        return sum(node.op.macs(tensor) for node, tensor, _ in self.steps())
+
+    def verify(self) -> "Graph":
+        """Return the graph, or raise one `UserError` with everything that is wrong with it."""
+        problems: list[str] = []
+        if not self.nodes:
+            problems.append("the graph has no nodes")
+        if not self.name.isidentifier():
+            problems.append(f"graph name {self.name!r} is not a C identifier")
+        seen: set[str] = set()
+        tensor = self.input
+        for node in self.nodes:
+            if node.name in seen:
+                problems.append(f"{node.name}: two nodes have this name")
+            seen.add(node.name)
+            found = [f"{node.name} ({type(node.op).__name__}): {line}" for line in node.op.verify(tensor)]
+            problems += found
+            if found:
+                break
+            tensor = node.op.output_type(tensor)
+        else:
+            for what, shape, inner in (("input", self.door_input_shape, self.input), ("output", self.door_output_shape, tensor)):
+                if int(np.prod(shape)) != inner.elements:
+                    problems.append(f"door {what} shape {tuple(shape)} does not have the {inner.elements} elements of {inner}")
+        raise_problems(problems, "the integer graph is not valid:")
+        return self
+
+    # -- the golden model ---------------------------------------------------------------------------------------------
+
+    def quantize_input(self, x: np.ndarray) -> np.ndarray:
+        """Real values (n, *door_input_shape) to input integers, same shape, int64: round half up, saturate."""
+        x = np.asarray(x, dtype=np.float64)
+        self._check_door(x)
+        if not np.isfinite(x).all():
+            raise UserError("the input holds NaN or infinite values")
+        assert self.input.scale is not None
+        kind = self.input.int_type
+        return np.clip(np.floor(x / self.input.scale + 0.5), kind.min, kind.max).astype(np.int64)
+
+    def to_stream(self, x: np.ndarray) -> np.ndarray:
+        """Door order (n, *door_input_shape) to NHWC."""
+        height, width, channels = self.input.shape
+        return np.ascontiguousarray(x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1))
+
+    def from_stream(self, y: np.ndarray) -> np.ndarray:
+        """NHWC output to door order (n, *door_output_shape)."""
+        return np.ascontiguousarray(y.transpose(0, 3, 1, 2)).reshape(len(y), *self.door_output_shape)
+
+    def to_real(self, y: np.ndarray) -> np.ndarray:
+        """Output integers to real values, float64."""
+        if self.output.scale is None:
+            raise UserError(f"the output of {self.nodes[-1].name} has a scale per channel; use run_integers")
+        return y * self.output.scale
+
+    def integers(self, x: np.ndarray) -> np.ndarray:
+        """What enters the hardware for `x` (n, *door_input_shape): integers pass after a range check, real values are quantized."""
+        x = np.asarray(x)
+        if not np.issubdtype(x.dtype, np.integer):
+            return self.quantize_input(x)
+        self._check_door(x)
+        kind = self.input.int_type
+        if x.size and (x.min() < kind.min or x.max() > kind.max):
+            raise UserError(f"input integers from {x.min()} to {x.max()} do not fit {kind}: {kind.min} to {kind.max}")
+        return x.astype(np.int64)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The golden model on real values.
+
+        Args:
+            x: (n, *door_input_shape), real values.
+
+        Returns:
+            (n, *door_output_shape), float64: output integers × scale.
+
+        Raises:
+            UserError: wrong shape, or NaN or infinite values.
+        """
+        return self.to_real(self.run_integers(self.quantize_input(x)))
+
+    def run_integers(self, x: np.ndarray) -> np.ndarray:
+        """The golden model on integers: (n, *door_input_shape) in, (n, *door_output_shape) out, int64.
+
+        Raises:
+            UserError: wrong shape, not of an integer dtype, or outside the input's range.
+        """
+        x = np.asarray(x)
+        if not np.issubdtype(x.dtype, np.integer):
+            raise UserError(f"run_integers takes integers, not {x.dtype}; use run for real values")
+        return self.from_stream(self.run_stream(self.to_stream(self.integers(x)))).astype(np.int64)
+
+    def run_stream(self, x: np.ndarray) -> np.ndarray:
+        """The golden model on integers in NHWC, in any carrier."""
+        self._prepare()
+        chunks = [x[i : i + CHUNK] for i in range(0, len(x), CHUNK)] or [x]
+        if len(chunks) == 1:
+            return self._run_chunk(chunks[0])
+        with ThreadPoolExecutor(min(len(chunks), _threads())) as pool:
+            return np.concatenate(list(pool.map(self._run_chunk, chunks)))
+
+    def _run_chunk(self, x: np.ndarray) -> np.ndarray:
+        for node, tensor, _ in self.steps():
+            x = node.op.reference(x, tensor)
+        return x
+
+    def _prepare(self) -> None:
+        assert self.types  # fills the cache before threads share it
+
+    def _check_door(self, x: np.ndarray) -> None:
+        if x.shape[1:] != tuple(self.door_input_shape) or x.ndim < 2:
+            raise UserError(f"the input has shape {x.shape}; expected (n, {', '.join(map(str, self.door_input_shape))})")
+
+    # -- saving -------------------------------------------------------------------------------------------------------
+
+    def save(self, directory: Path | str) -> None:
+        """Write `graph.json` and `weights.safetensors` into the folder, which must be new, empty or one of ours."""
+        with output_directory(Path(directory)) as folder:
+            write_json(folder / MARKER, {"kind": "graph", "version": FORMAT_VERSION})
+            self.write(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write the two files into an existing folder."""
+        arrays: dict[str, np.ndarray] = {}
+        nodes = []
+        for node in self.nodes:
+            attributes: dict[str, Any] = {}
+            for field in fields(node.op):  # type: ignore[arg-type]
+                value = getattr(node.op, field.name)
+                if isinstance(value, np.ndarray):
+                    arrays[f"{node.name}:{field.name}"] = np.ascontiguousarray(value, dtype=_storage(value))
+                else:
+                    attributes[field.name] = _to_json(value)
+            nodes.append({"name": node.name, "op": node.op.stem, "attributes": attributes})
+        document = {
+            "version": FORMAT_VERSION,
+            "name": self.name,
+            "input": _to_json(self.input),
+            "door_input_shape": list(self.door_input_shape),
+            "door_output_shape": list(self.door_output_shape),
+            "nodes": nodes,
+        }
+        write_json(folder / "graph.json", document)
+        write_bytes(folder / "weights.safetensors", save(dict(sorted(arrays.items()))))
+
+    @staticmethod
+    def load(directory: Path | str) -> "Graph":
+        """Read a saved graph and verify it.
+
+        Raises:
+            UserError: missing or damaged files, another version, an unknown op, or a graph that is not valid.
+        """
+        folder = Path(directory)
+        document = read_json(folder / "graph.json")
+        if not isinstance(document, Mapping) or document.get("version") != FORMAT_VERSION:
+            raise UserError(f"{folder / 'graph.json'}: not an integer graph of version {FORMAT_VERSION}; build it again")
+        try:
+            arrays = load_file(folder / "weights.safetensors")
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{folder / 'weights.safetensors'}: not readable: {error}") from None
+        document = dict(document)
+        document.pop("version")
+        listed = document.pop("nodes", [])
+        nodes = tuple(_load_node(item, arrays, str(folder / "graph.json")) for item in listed)
+        where = str(folder / "graph.json")
+        graph = from_mapping(_GraphHeader, document, where)
+        return Graph(nodes=nodes, **{f.name: getattr(graph, f.name) for f in fields(graph)}).verify()
+
+
+@dataclass(frozen=True)
+class _GraphHeader:
+    name: str
+    input: TensorType
+    door_input_shape: tuple[int, ...]
+    door_output_shape: tuple[int, ...]
+
+
+def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
+    try:
+        name, stem, attributes = item["name"], item["op"], dict(item["attributes"])
+    except (TypeError, KeyError, ValueError):
+        raise UserError(f"{where}: a node needs name, op and attributes, got {item!r}") from None
+    if stem not in Op.registry:
+        raise UserError(f"{where}: {name}: unknown op {stem!r} (known: {', '.join(sorted(Op.registry))})")
+    cls = Op.registry[stem]
+    for field in fields(cls):  # type: ignore[arg-type]
+        key = f"{name}:{field.name}"
+        if key in arrays:
+            attributes[field.name] = arrays[key].astype(np.int64)
+    return Node(name, from_mapping(cls, attributes, f"{where}: {name}"))
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, IntType | TensorType):
+        return {field.name: _to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    return value
+
+
+def _storage(values: np.ndarray) -> Any:
+    for dtype in (np.int8, np.int16, np.int32):
+        info = np.iinfo(dtype)
+        if values.size == 0 or (info.min <= values.min() and values.max() <= info.max):
+            return dtype
+    return np.int64
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def with_nodes(graph: Graph, nodes: tuple[Node, ...]) -> Graph:
+    """The graph with other nodes, verified."""
+    return replace(graph, nodes=nodes).verify()

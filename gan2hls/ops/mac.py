@@ -1,0 +1,192 @@
+"""What `Dense`, `Conv2d` and `ConvTranspose2d` share: exact integer products, walked tap by tap by one kind of kernel.
+
+The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and group
+of `simd` input channels: cycles(pixel) = ceil(out_channels / pe) · max(1, taps · ceil(in_channels / simd)).
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gan2hls.ir import Fold, IntType, Memory, Op, TensorType, signed_bits
+from gan2hls.ops.walk import AxisWalk
+
+
+def groups(channels: int, lanes: int) -> int:
+    """Beats that `channels` channels take at `lanes` lanes."""
+    return -(-channels // lanes)
+
+
+@dataclass(frozen=True, eq=False)
+class MacOp(Op):
+    """Base of the multiply-accumulate ops.
+
+    Args:
+        codes: (kernel_height, kernel_width, in_channels, out_channels) stored weights: the integer weights themselves, or,
+            with a codebook, indices into it.
+        code_bits: bits of a stored code, 1 to 16.
+        codebook: the 2^code_bits signed integers that the codes stand for, or None.
+        weight_scale: real value of one weight step, None where it differs from channel to channel; metadata.
+    """
+
+    codes: np.ndarray
+    code_bits: int
+    codebook: tuple[int, ...] | None = None
+    weight_scale: float | None = None
+
+    @abstractmethod
+    def walks(self, tensor: TensorType) -> tuple[AxisWalk, AxisWalk]:
+        """Tap tables of the rows and of the columns."""
+
+    @abstractmethod
+    def output_size(self, tensor: TensorType) -> tuple[int, int]:
+        """Height and width of the result."""
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Integer weights, (kernel_height, kernel_width, in_channels, out_channels)."""
+        if self.codebook is None:
+            return self.codes
+        return np.asarray(self.codebook, dtype=np.int64)[self.codes]
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight's value, signed."""
+        if self.codebook is None:
+            return self.code_bits
+        return signed_bits(min(self.codebook), max(self.codebook))
+
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Per output channel, the sums of the negative and of the positive weights over all taps and inputs."""
+        flat = self.weights.reshape(-1, self.weights.shape[-1])
+        return np.minimum(flat, 0).sum(0), np.maximum(flat, 0).sum(0)
+
+    def accumulator_range(self, kind: IntType) -> tuple[int, int]:
+        """Smallest and largest accumulator that the actual weights can give for any input of type `kind`."""
+        negative, positive = self._sums
+        low = negative * kind.max + positive * kind.min
+        high = positive * kind.max + negative * kind.min
+        return min(0, int(low.min())), max(0, int(high.max()))
+
+    def bound(self, tensor: TensorType) -> int:
+        """Upper bound of the magnitude of every partial sum: max over channels of Σ|w|·max|x|."""
+        negative, positive = self._sums
+        return int((positive - negative).max()) * tensor.int_type.magnitude
+
+    def verify(self, tensor: TensorType) -> Iterator[str]:
+        if self.codes.ndim != 4 or 0 in self.codes.shape:
+            yield f"weights have shape {self.codes.shape}; expected (kernel_height, kernel_width, in_channels, out_channels), none 0"
+            return
+        if not 1 <= self.code_bits <= 16:
+            yield f"{self.code_bits}-bit weights are not supported; use 1 to 16 bits"
+            return
+        kind = IntType(self.code_bits, self.codebook is None)
+        if self.codebook is not None and len(self.codebook) != 1 << self.code_bits:
+            yield f"a codebook of {self.code_bits}-bit codes has {1 << self.code_bits} values, not {len(self.codebook)}"
+        elif self.codes.min() < kind.min or self.codes.max() > kind.max:
+            yield f"weights from {self.codes.min()} to {self.codes.max()} do not fit {kind}: {kind.min} to {kind.max}"
+        elif self.weight_bits > 18:
+            yield f"codebook values of {self.weight_bits} bits are not supported; use at most 18"
+        elif signed_bits(*self.accumulator_range(tensor.int_type)) > 48:
+            yield "the accumulator needs more than 48 bits; use fewer weight or activation bits"
+        if tensor.channels != self.codes.shape[2]:
+            yield f"takes {self.codes.shape[2]} input channels, the input has {tensor.channels}"
+        elif not self._size_problem(tensor) and min(self.output_size(tensor)) < 1:
+            yield f"an input of {tensor.shape[0]}×{tensor.shape[1]} gives an output of {self.output_size(tensor)}"
+        if self._size_problem(tensor):
+            yield self._size_problem(tensor)
+
+    def _size_problem(self, tensor: TensorType) -> str:
+        return ""
+
+    def output_type(self, tensor: TensorType) -> TensorType:
+        bits = signed_bits(*self.accumulator_range(tensor.int_type))
+        both = tensor.scale is not None and self.weight_scale is not None
+        scale = tensor.scale * self.weight_scale if both else None  # type: ignore[operator]
+        return TensorType((*self.output_size(tensor), self.codes.shape[3]), IntType(bits, True), scale)
+
+    def macs(self, tensor: TensorType) -> int:
+        rows, columns = self.walks(tensor)
+        return int(rows.count.sum()) * int(columns.count.sum()) * self.codes.shape[2] * self.codes.shape[3]
+
+    def multipliers(self, fold: Fold) -> int:
+        return fold.pe * fold.simd
+
+    def cycles(self, tensor: TensorType, fold: Fold) -> int:
+        rows, columns = self.walks(tensor)
+        taps = np.multiply.outer(rows.count, columns.count) * groups(tensor.channels, fold.simd)
+        return groups(self.codes.shape[3], fold.pe) * int(np.maximum(1, taps).sum())
+
+    def ring_words(self, tensor: TensorType, fold: Fold) -> int:
+        """Words of the input ring: what the window spans at most, and one row (for a single row: one frame) to fill meanwhile."""
+        rows, columns = self.walks(tensor)
+        width = tensor.shape[1]
+        row_start, column_start = rows.first_needed, columns.first_needed
+        leaves = row_start[1:] > row_start[:-1]
+        released = row_start[:-1, None] * width + leaves[:, None] * column_start[None, :-1]
+        last = (rows.input + rows.count - 1)[:, None] * width + (columns.input + columns.count)[None, :]
+        used = np.multiply.outer(rows.count, columns.count) > 0
+        span = int(np.where(used, last - released, 0).max())
+        return (max(span, 1) + width) * groups(tensor.channels, fold.simd)
+
+    def _common_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
+        return {
+            "InChannels": tensor.channels,
+            "OutChannels": self.codes.shape[3],
+            "Pe": fold.pe,
+            "Simd": fold.simd,
+            "InBits": tensor.int_type.bits,
+            "InSigned": int(tensor.int_type.signed),
+            "CodeBits": self.code_bits,
+            "WeightBits": self.weight_bits,
+            "UseCodebook": int(self.codebook is not None),
+            "OutBits": self.output_type(tensor).int_type.bits,
+            "RingWords": self.ring_words(tensor, fold),
+        }
+
+    def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
+        height, width, in_channels, out_channels = self.codes.shape
+        in_groups, out_groups = groups(in_channels, fold.simd), groups(out_channels, fold.pe)
+        padded = np.zeros((height, width, in_groups * fold.simd, out_groups * fold.pe), dtype=np.int64)
+        padded[:, :, :in_channels, :out_channels] = self.codes
+        words = padded.reshape(height, width, in_groups, fold.simd, out_groups, fold.pe).transpose(4, 0, 1, 2, 5, 3)
+        memory = Memory(words.reshape(-1, fold.pe * fold.simd), self.code_bits, self.codebook is None)
+        if self.codebook is None:
+            return {"weights": memory}
+        return {"weights": memory, "codebook": Memory(np.asarray(self.codebook)[:, None], self.weight_bits, True)}
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionOp(MacOp):
+    """What both convolutions share: stride and padding as (vertical, horizontal)."""
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+
+    def verify(self, tensor: TensorType) -> Iterator[str]:
+        if min(self.stride) < 1:
+            yield f"stride {self.stride} is not supported; use 1 or more"
+        elif min(self.padding) < 0:
+            yield f"padding {self.padding} is not supported; use 0 or more"
+        else:
+            yield from super().verify(tensor)
+
+    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
+        out_height, out_width = self.output_size(tensor)
+        return {
+            "InHeight": tensor.shape[0],
+            "InWidth": tensor.shape[1],
+            "OutHeight": out_height,
+            "OutWidth": out_width,
+            "KernelHeight": self.codes.shape[0],
+            "KernelWidth": self.codes.shape[1],
+            "StrideHeight": self.stride[0],
+            "StrideWidth": self.stride[1],
+            "PadHeight": self.padding[0],
+            "PadWidth": self.padding[1],
+            **self._common_parameters(tensor, fold),
+        }
