@@ -15,7 +15,9 @@ def resource(*parts: str) -> Path:
     Raises:
         FileNotFoundError: the installation is damaged.
     """
-    for root in (_PACKAGE, _PACKAGE.parent):
+    # Beside an installed package lie other people's packages, which may well have a `templates` folder.
+    checkout = [_PACKAGE.parent] if (_PACKAGE.parent / "pyproject.toml").is_file() else []
+    for root in (_PACKAGE, *checkout):
         path = root.joinpath(*parts)
         if path.exists():
             return path

@@ -1,0 +1,103 @@
+# gan2hls: `make` alone says what there is to make. Needs Python 3.11 or 3.12, g++ and make; all else goes into .venv.
+
+VENV  := .venv
+STAMP := $(VENV)/.stamp
+BIN   := $(VENV)/bin
+
+# What csim and cosim work on; without MODEL it is the generator that ships with gan2hls.
+MODEL  ?=
+CONFIG ?=
+# Tests that run at a time.
+JOBS   ?= 2
+
+SHELL         := /bin/sh
+.SHELLFLAGS   := -ec
+.DEFAULT_GOAL := help
+.ONESHELL:
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+.PHONY: help
+help:  ## say what there is to make
+	@printf 'gan2hls: from a trained GAN generator to bit-exact HLS C++ and SystemVerilog\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim), JOBS=2 (test), PYTHON=python3.11 (setup)\n'
+
+.PHONY: setup
+setup: $(STAMP)  ## create .venv with everything that is needed (done on demand by the others)
+
+.PHONY: demo
+demo: $(STAMP)  ## shipped generator to C++ and RTL, simulated, with a report
+	@$(BIN)/gan2hls demo
+
+.PHONY: test
+test: $(STAMP)  ## run all tests
+	@$(BIN)/python -m pytest -n $(JOBS) -q
+
+.PHONY: lint
+lint: $(STAMP)  ## check the Python (ruff, mypy), the C++ (g++ -Wall) and the SystemVerilog (Verilator -Wall)
+	@status=0
+	echo "ruff check"; $(BIN)/ruff check . || status=1
+	echo "ruff format --check"; $(BIN)/ruff format --check . || status=1
+	echo "mypy"; $(BIN)/mypy || status=1
+	echo "hw"; $(BIN)/python sim/lint.py || status=1
+	exit $$status
+
+.PHONY: csim
+csim: $(STAMP)  ## compile the generated C++ and compare it with the golden model (MODEL=, CONFIG=)
+	@$(BIN)/gan2hls csim $(if $(MODEL),'$(MODEL)') $(if $(CONFIG),--config '$(CONFIG)')
+
+.PHONY: cosim
+cosim: $(STAMP)  ## simulate the generated SystemVerilog and compare it with the golden model (MODEL=, CONFIG=)
+	@$(BIN)/gan2hls cosim $(if $(MODEL),'$(MODEL)') $(if $(CONFIG),--config '$(CONFIG)')
+
+.PHONY: bench
+bench: $(STAMP)  ## run the benchmarks
+	@$(BIN)/python benchmarks/run.py
+
+.PHONY: clean
+clean:  ## remove caches and what builds leave; .venv and runs/ stay
+	@rm -rf build dist sim_build obj_dir .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name .venv -prune -o -name runs -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# Set-up. `.installing` says that an installation began and did not end: what is then in .venv can not be trusted (pip takes
+# half a package for a whole one), so it is made anew. The stamp holds the folder's own path, because a .venv that was moved or
+# copied still points to its old place.
+
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3)
+PIP     := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+$(STAMP): pyproject.toml constraints.txt
+	@say() { echo "set-up: $$*"; }
+	fail() { echo "set-up: $$*" >&2; exit 1; }
+	if [ -e $(VENV)/.installing ] || [ "$$(cat $(STAMP) 2>/dev/null || echo '$(CURDIR)')" != '$(CURDIR)' ] \
+	    || ! $(BIN)/python -c 'import pip' 2>/dev/null; then
+	    python=
+	    for candidate in $(PYTHONS); do
+	        if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
+	            python=$$candidate
+	            break
+	        fi
+	    done
+	    [ -n "$$python" ] || fail "Python 3.11 or 3.12 is needed, and none of '$(PYTHONS)' is one;" \
+	        "install it or name it: make PYTHON=/path/to/python3.11"
+	    "$$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$$python can not make a virtual environment;" \
+	        "on Debian and Ubuntu install its package python3-venv (or python3.11-venv)"
+	    say "making .venv with $$("$$python" --version)"
+	    "$$python" -m venv --clear $(VENV)
+	fi
+	touch $(VENV)/.installing
+	( while sleep 20 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do say "still installing"; done ) &
+	trap 'kill '$$!' 2>/dev/null || true' EXIT
+	trap 'exit 130' HUP INT TERM
+	say "1 of 2: torch, about 200 MB"
+	$(PIP) torch || fail "pip could not install torch; see above, then run make again"
+	say "2 of 2: gan2hls with its simulators and development tools, a minute or so"
+	$(PIP) -e '.[dev]' || fail "pip could not install gan2hls; see above, then run make again"
+	rm -f $(VENV)/.installing
+	echo '$(CURDIR)' > $(STAMP)
+	say "done"
