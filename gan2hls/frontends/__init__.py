@@ -1,0 +1,1 @@
+"""Reading checkpoints and modules into a `FloatModel`."""
