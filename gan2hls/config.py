@@ -18,7 +18,7 @@ def read_toml(path: Path | str) -> dict[str, Any]:
     """Read a TOML file; a missing or malformed one is a `UserError` that names it."""
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -52,17 +52,10 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         return _convert_dataclass(kind, value, where, problems)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        for choice in arguments:
-            if choice is type(None):
-                continue
-            attempt: list[str] = []
-            result = _convert(choice, value, where, attempt)
-            if not attempt:
-                return result
-        problems.extend(attempt)
-        return None
+        return _convert_union(arguments, value, where, problems)
     if origin is typing.Literal:
-        if value not in arguments:
+        # True == 1 and 1.0 == 1, but neither is accepted for the other.
+        if not any(value == choice and type(value) is type(choice) for choice in arguments):
             problems.append(f"{where}: {value!r} is not accepted; use one of {', '.join(map(repr, arguments))}")
         return value
     if origin in (dict, Mapping) or kind is dict:
@@ -72,17 +65,47 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         inner = arguments[1] if arguments else Any
         return {key: _convert(inner, item, f"{where}.{key}", problems) for key, item in value.items()}
     if origin in (tuple, list):
-        if not isinstance(value, list | tuple):
-            problems.append(f"{where}: expected a list, got {value!r}")
-            return ()
-        inner = arguments[0]
-        if origin is tuple and arguments[-1] is not Ellipsis and len(value) != len(arguments):
-            problems.append(f"{where}: expected {len(arguments)} values, got {len(value)}")
-            return ()
-        return origin(_convert(inner, item, f"{where}[{i}]", problems) for i, item in enumerate(value))
+        return _convert_sequence(origin, arguments, value, where, problems)
     if kind is Any:
         return value
     return _convert_scalar(kind, value, where, problems)
+
+
+def _convert_union(choices: tuple[Any, ...], value: Any, where: str, problems: list[str]) -> Any:
+    if value is None and type(None) in choices:
+        return None
+    failed: list[list[str]] = []
+    for choice in choices:
+        if choice is not type(None):
+            attempt: list[str] = []
+            result = _convert(choice, value, where, attempt)
+            if not attempt:
+                return result
+            failed.append(attempt)
+    expected = f"{where}: expected "
+    if len(failed) > 1 and all(len(attempt) == 1 and attempt[0].startswith(expected) for attempt in failed):
+        wanted = [attempt[0].removeprefix(expected).removesuffix(f", got {value!r}") for attempt in failed]
+        problems.append(f"{expected}{' or '.join(wanted)}, got {value!r}")
+    else:
+        problems.extend(failed[-1])
+    return None
+
+
+def _convert_sequence(
+    origin: type, arguments: tuple[Any, ...], value: Any, where: str, problems: list[str]
+) -> list[Any] | tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        problems.append(f"{where}: expected a list, got {value!r}")
+        return ()
+    if origin is list or arguments[-1] is Ellipsis:
+        kinds = [arguments[0]] * len(value)
+    else:
+        kinds = list(arguments)
+    if len(value) != len(kinds):
+        problems.append(f"{where}: expected {len(kinds)} values, got {len(value)}")
+        return ()
+    made = [_convert(kind, item, f"{where}[{i}]", problems) for i, (kind, item) in enumerate(zip(kinds, value, strict=True))]
+    return made if origin is list else tuple(made)
 
 
 def _convert_scalar(kind: type, value: Any, where: str, problems: list[str]) -> Any:
@@ -108,9 +131,7 @@ def _convert_dataclass(cls: type, values: Any, where: str, problems: list[str]) 
             close = difflib.get_close_matches(key, fields, 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             problems.append(f"{where}: unknown key {key!r}{hint} (accepted: {', '.join(fields)})")
-    made = {
-        name: _convert(hints[name], values[name], f"{where}.{name}", problems) for name in fields if name in values
-    }
+    made = {name: _convert(hints[name], values[name], f"{where}.{name}", problems) for name in fields if name in values}
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:

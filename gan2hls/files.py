@@ -3,13 +3,14 @@
 Everything is written under a temporary name beside its destination and renamed at the end.
 """
 
+import glob
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,29 @@ def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Gan2HlsError(f"can not write {path}: {error.strerror or error}") from error
+        detail = error.strerror or str(error)
+        if error.filename and Path(os.fsdecode(error.filename)) != path:
+            detail += f" ({os.fsdecode(error.filename)})"
+        raise Gan2HlsError(f"can not write {path}: {detail}") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically: readers see the old content or the new one, never a part."""
+    """Write a file atomically: readers see the old content or the new one, never a part.
+
+    Raises:
+        Gan2HlsError: the disk is full, the folder is not writable, and the like.
+    """
     path = Path(path)
-    temporary = None
+    # Opened like any file, not by mkstemp, so that the umask decides on its permissions.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-            temporary = Path(name)
-            with os.fdopen(descriptor, "wb") as stream:
+            with temporary.open("xb") as stream:
                 stream.write(data)
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
             temporary.replace(path)
         except BaseException:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
 
@@ -61,7 +64,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or damaged file is a `UserError` that names it."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -90,28 +93,66 @@ def output_directory(directory: Path) -> Iterator[Path]:
 
     Raises:
         UserError: `directory` exists and is not ours.
+        Gan2HlsError: the disk is full, the folder is not writable, and the like.
     """
-    directory = Path(directory).absolute()
-    check_output_directory(directory)
+    directory = Path(directory).resolve()
     with _disk_errors(directory):
+        _clean_up_after_killed_runs(directory)
+        check_output_directory(directory)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in directory.parent.glob(f".{directory.name}.*.partial"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
+        temporary = _partial(directory)
+        temporary.mkdir()
     try:
         with _disk_errors(directory):
-            temporary.chmod(0o755)
             yield temporary
-            if directory.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
-                directory.rename(old / "old")
-                temporary.rename(directory)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                temporary.rename(directory)
+            _swap(temporary, directory)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _partial(directory: Path) -> Path:
+    """A new hidden name beside `directory` that tells which process uses it."""
+    return directory.with_name(f".{directory.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+
+
+def _swap(new: Path, directory: Path) -> None:
+    """Put `new` in the place of `directory`, which is moved aside first: nothing renames over a folder with content."""
+    if not directory.exists():
+        new.rename(directory)
+        return
+    aside = _partial(directory)
+    aside.mkdir()
+    directory.rename(aside / "old")
+    try:
+        new.rename(directory)
+    except BaseException:
+        (aside / "old").rename(directory)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clean_up_after_killed_runs(directory: Path) -> None:
+    """Remove temporary folders of processes that are gone; bring back old content that was moved aside in vain."""
+    for leftover in directory.parent.glob(f".{glob.escape(directory.name)}.*.partial"):
+        owner = leftover.name.split(".")[-3]
+        if owner != str(os.getpid()) and _is_running(owner):
+            continue
+        if not directory.exists() and (leftover / "old").is_dir():
+            with suppress(OSError):
+                (leftover / "old").rename(directory)
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def sha256(*parts: bytes | str) -> str:

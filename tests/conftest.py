@@ -1,0 +1,53 @@
+"""What all tests share: one thread each, a seeded random generator, and the data and models beside the repository."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+# Before torch or numpy load: several workers on few cores must not each start a thread per core.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Times vary with what else the machine does; a failing example is printed so that it can be run again.
+hypothesis.settings.register_profile("gan2hls", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("gan2hls")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="seed of the `rng` fixture; a failing test prints the one it had")
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """A random generator, seeded anew in each run; printed output is shown for a test that fails."""
+    seed = request.config.getoption("--seed")
+    if seed is None:
+        seed = secrets.randbits(32)
+    print(f"rng: run this test again with --seed {seed}")
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder `shared/` beside the repository, with the data sets and models that are not committed."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs the data sets and models in {folder}, which is not there")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_torch_thread() -> None:
+    """Keep torch to one thread under xdist even where its environment says otherwise."""
+    torch = sys.modules.get("torch")
+    if torch is not None and "PYTEST_XDIST_WORKER" in os.environ and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
