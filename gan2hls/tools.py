@@ -220,9 +220,7 @@ def _look_ap_types() -> list[_Candidate]:
     if folder is None:
         return []
     headers = folder / "templates" / "vivado" / "ap_types"
-    problem = (
-        "" if (headers / "ap_int.h").is_file() else f"hls4ml is installed, but {headers / 'ap_int.h'} is not there"
-    )
+    problem = "" if (headers / "ap_int.h").is_file() else "this release of hls4ml has no ap_int.h there"
     return [_Candidate(headers, _package_version("hls4ml"), problem)]
 
 
