@@ -126,6 +126,7 @@ class MacOp(Op):
         rows, columns = self.walks(tensor)
         width = tensor.shape[1]
         row_start, column_start = rows.first_needed, columns.first_needed
+        row_start[0] = column_start[0] = 0  # inputs that nobody reads are freed with the first that somebody does
         leaves = row_start[1:] > row_start[:-1]
         released = row_start[:-1, None] * width + leaves[:, None] * column_start[None, :-1]
         last = (rows.input + rows.count - 1)[:, None] * width + (columns.input + columns.count)[None, :]
