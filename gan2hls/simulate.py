@@ -1,0 +1,134 @@
+"""Running what the backends wrote: C simulation by g++ and a C ABI, RTL simulation by cocotb on Verilator."""
+
+import ctypes
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gan2hls.errors import Gan2HlsError, ToolError, UserError
+from gan2hls.files import output_directory, read_json, sha256, write_json
+from gan2hls.folding import Pipeline, Stream
+from gan2hls.backends.rtl import bus_bits
+from gan2hls.ops.mac import groups
+from gan2hls.resources import resource
+from gan2hls.tools import environment_with, require_tool, run_tool
+
+MOST_FREE_FRAMES = 3
+"""Frames that run without stalls: enough to see the interval twice."""
+
+
+# -- beats ------------------------------------------------------------------------------------------------------------
+
+
+def to_beats(x: np.ndarray, stream: Stream, seed: int = 0) -> np.ndarray:
+    """Integers (n, height, width, channels) as bytes (n, beats, bytes a beat); unused bits hold random values."""
+    rng = np.random.default_rng(seed)
+    count = len(x)
+    per_pixel = groups(stream.channels, stream.lanes)
+    lanes = rng.integers(0, 1 << stream.bits, (count, stream.pixels, per_pixel * stream.lanes), dtype=np.int64)
+    lanes[:, :, : stream.channels] = x.reshape(count, stream.pixels, stream.channels)
+    bits = lanes[..., None] >> np.arange(stream.bits) & 1
+    bits = bits.astype(np.uint8).reshape(count, stream.beats, stream.lanes * stream.bits)
+    filler = rng.integers(0, 2, (count, stream.beats, bus_bits(stream) - bits.shape[2]), dtype=np.uint8)
+    return np.packbits(np.concatenate([bits, filler], axis=2), axis=2, bitorder="little")
+
+
+def from_beats(data: np.ndarray, stream: Stream, shape: tuple[int, int, int]) -> np.ndarray:
+    """Bytes (n, beats, bytes a beat) as int64 integers (n, *shape); padding lanes are dropped."""
+    count = len(data)
+    if data.shape[1] != stream.beats:
+        raise Gan2HlsError(f"the design gave frames of {data.shape[1]} beats; {stream.beats} were expected")
+    bits = np.unpackbits(data, axis=2, bitorder="little")[:, :, : stream.lanes * stream.bits]
+    bits = bits.reshape(count, stream.pixels, -1, stream.bits)[:, :, : stream.channels].astype(np.int64)
+    weights = 1 << np.arange(stream.bits, dtype=np.int64)
+    if stream.signed:
+        weights[-1] = -weights[-1]
+    return (bits @ weights).reshape(count, *shape)
+
+
+# -- RTL simulation ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class RtlRun:
+    """What an RTL simulation gave.
+
+    Attributes:
+        outputs: (n, height, width, channels) integers; those received under stalls, if there were any.
+        latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat of the
+            first frame, no side stalling.
+        interval_cycles: from one frame's last output beat to the next one's, no side stalling; None for a single frame.
+    """
+
+    outputs: np.ndarray
+    latency_cycles: int
+    interval_cycles: int | None
+
+
+def simulate_rtl(
+    rtl: Path,
+    top: str,
+    pipeline: Pipeline,
+    x: np.ndarray,
+    *,
+    stalls: bool = True,
+    seed: int = 0,
+    waves: Path | None = None,
+    log: Path,
+) -> RtlRun:
+    """Simulate a written design on frames, back to back, with `tlast` and every handshake checked.
+
+    Args:
+        rtl: folder written by `backends.rtl.write_rtl`.
+        top: name of the top module.
+        pipeline: what it was written from.
+        x: (n, height, width, channels) input integers, n at least 1.
+        stalls: after a run without stalls, run all frames again with random stalls on both sides.
+        seed: of the stalls and of the unused input bits.
+        waves: where to copy the waveform (VCD) to, if wanted.
+        log: where the tools' output goes.
+
+    Raises:
+        MissingToolError: no Verilator, cocotb or cocotbext-axi.
+        ToolError: the build or the simulation failed; the design hung, or a handshake or frame boundary was wrong.
+    """
+    tools = [require_tool(name) for name in ("verilator", "cocotb", "cocotbext-axi", "g++", "make")]
+    free = 1 if len(x) == 1 else min(len(x), MOST_FREE_FRAMES)
+    work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
+    with tempfile.TemporaryDirectory(prefix="gan2hls-cosim-") as name:
+        folder = Path(name)
+        np.save(folder / "input.npy", to_beats(x, pipeline.input, seed))
+        job = {
+            "rtl": str(Path(rtl).resolve()),
+            "top": top,
+            "waves": waves is not None,
+            "stalls": stalls,
+            "seed": seed,
+            "free_frames": free,
+            "timeout_cycles": 20 * work + 10_000,
+            "drain_cycles": 200,
+        }
+        write_json(folder / "job.json", job)
+        command = [sys.executable, resource("sim", "run_bench.py"), folder]
+        try:
+            run_tool(command, what="RTL simulation", log=log, cwd=folder, env=environment_with(*tools))
+        finally:
+            if waves is not None and (folder / "dump.vcd").exists():
+                Path(waves).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / "dump.vcd", waves)
+        shape = pipeline.graph.output.shape
+        outputs = from_beats(np.load(folder / "free.npy"), pipeline.output, shape)
+        if stalls:
+            stalled = from_beats(np.load(folder / "stalled.npy"), pipeline.output, shape)
+            if (stalled[:free] != outputs).any():
+                raise Gan2HlsError("RTL simulation: the output under stalls differs from the output without stalls")
+            outputs = stalled
+        cycles = read_json(folder / "cycles.json")
+    finished = cycles["finished"]
+    interval = finished[-1] - finished[-2] if len(finished) > 1 else None
+    return RtlRun(outputs, cycles["latency"], interval)

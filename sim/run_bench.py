@@ -1,0 +1,47 @@
+"""Build a top with Verilator and run `cocotb_bench` on it: `python run_bench.py <job folder>`.
+
+`job.json` names the design: `rtl` (folder with `sources.f` and memory files), `top`, and `waves`. The simulator runs in the
+job folder. Exit status 1 if the build or a test fails.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+
+def main(folder: Path) -> int:
+    job = json.loads((folder / "job.json").read_text())
+    rtl = Path(job["rtl"])
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    for memory in rtl.glob("*.mem"):
+        shutil.copyfile(memory, folder / memory.name)
+    runner = get_runner("verilator")
+    runner.build(
+        sources=[rtl / line for line in (rtl / "sources.f").read_text().split()],
+        hdl_toplevel=job["top"],
+        build_dir=folder / "verilated",
+        build_args=["--assert", "-Wall", "-O3", "--x-assign", "fast", "-CFLAGS", "-O2"],
+        timescale=("1ns", "1ps"),
+        waves=job["waves"],
+        always=True,
+    )
+    results = runner.test(
+        hdl_toplevel=job["top"],
+        test_module="cocotb_bench",
+        build_dir=folder / "verilated",
+        test_dir=folder,
+        results_xml=str(folder / "results.xml"),
+        plusargs=[f"+job={folder}"],
+        waves=job["waves"],
+        timescale=("1ns", "1ps"),
+    )
+    _, failed = get_results(results)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))
