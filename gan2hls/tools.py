@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -435,22 +437,41 @@ def run_tool(
         stream = log.open("wb")
     except OSError as error:
         raise Gan2HlsError(f"can not write {log}: {error.strerror or error}") from error
+    process = None
     with stream:
-        process = _start(words, what, stream.fileno(), cwd, env)
         try:
+            with _interrupts_deferred():
+                process = _start(words, what, stream.fileno(), cwd, env)
             code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _end_group(process)
+        except BaseException as error:
+            if process is not None:
+                with _interrupts_deferred():
+                    _end_group(process)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             tail = f"{_tail(log)}\nstopped: it ran for more than {timeout:g} s".lstrip()
             raise ToolError(what, words, log, tail) from None
-        except BaseException:
-            _end_group(process)
-            raise
     output = log.read_text(errors="replace")
     if code != 0:
         ending = f"ended by signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         raise ToolError(what, words, log, f"{_tail(log)}\n{ending}".lstrip())
     return output
+
+
+@contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C wait until the block is done: in the midst of starting a program, nobody would know which to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[int] = []
+    old = signal.signal(signal.SIGINT, lambda number, frame: pending.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old)
+    if pending:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _start(

@@ -285,9 +285,18 @@ def test_a_time_out_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.Mon
     assert_all_ended(tmp_path)
 
 
-def test_ctrl_c_ends_the_whole_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slow_start", [False, True])
+def test_ctrl_c_ends_the_whole_group(tmp_path: Path, slow_start: bool) -> None:
+    """Also where it comes when the program runs already, but the call that started it has not yet returned."""
     code = (
-        "from pathlib import Path; from gan2hls.tools import run_tool\n"
+        "from pathlib import Path; from gan2hls import tools; from gan2hls.tools import run_tool\n"
+        "tools.KILL_GRACE_SECONDS = 0.3\n"
+        "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Slow(tools.subprocess.Popen):\n"
+        "    def _execute_child(self, *arguments):\n"
+        "        super()._execute_child(*arguments)\n"
+        f"        time.sleep(1 if {slow_start} else 0)\n"
+        "tools.subprocess.Popen = Slow\n"
         f"run_tool(['sh', '-c', {NESTED!r}], what='waiting', log=Path('log'), cwd=Path())"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
