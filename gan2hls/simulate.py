@@ -1,19 +1,19 @@
 """Running what the backends wrote: C simulation by g++ and a C ABI, RTL simulation by cocotb on Verilator."""
 
-import ctypes
-import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gan2hls.errors import Gan2HlsError, ToolError, UserError
-from gan2hls.files import output_directory, read_json, sha256, write_json
+from gan2hls.backends.rtl import bench_text, bus_bits
+from gan2hls.errors import Gan2HlsError, MismatchError
+from gan2hls.files import read_json, write_json, write_text
 from gan2hls.folding import Pipeline, Stream
-from gan2hls.backends.rtl import bus_bits
 from gan2hls.ops.mac import groups
 from gan2hls.resources import resource
 from gan2hls.tools import environment_with, require_tool, run_tool
@@ -70,50 +70,53 @@ class RtlRun:
     interval_cycles: int | None
 
 
+@dataclass(frozen=True, eq=False)
+class RtlDesign:
+    """A written design to simulate: its folder (`backends.rtl.write_rtl`), top module, pipeline and input.
+
+    `x` are integers (n, height, width, channels), n at least 1.
+    """
+
+    rtl: Path
+    top: str
+    pipeline: Pipeline
+    x: np.ndarray
+
+
 def simulate_rtl(
-    rtl: Path,
-    top: str,
-    pipeline: Pipeline,
-    x: np.ndarray,
+    designs: Sequence[RtlDesign],
     *,
+    log: Path,
     stalls: bool = True,
     seed: int = 0,
     waves: Path | None = None,
-    log: Path,
-) -> RtlRun:
-    """Simulate a written design on frames, back to back, with `tlast` and every handshake checked.
+) -> list[RtlRun]:
+    """Simulate designs in one simulator, frames back to back, with every handshake and `tlast` checked.
 
     Args:
-        rtl: folder written by `backends.rtl.write_rtl`.
-        top: name of the top module.
-        pipeline: what it was written from.
-        x: (n, height, width, channels) input integers, n at least 1.
+        designs: their tops have different names.
+        log: where the tools' output goes.
         stalls: after a run without stalls, run all frames again with random stalls on both sides.
         seed: of the stalls and of the unused input bits.
         waves: where to copy the waveform (VCD) to, if wanted.
-        log: where the tools' output goes.
 
     Raises:
         MissingToolError: no Verilator, cocotb or cocotbext-axi.
-        ToolError: the build or the simulation failed; the design hung, or a handshake or frame boundary was wrong.
+        ToolError: the build or the simulation failed; a design hung, or a handshake or frame boundary was wrong.
     """
     tools = [require_tool(name) for name in ("verilator", "cocotb", "cocotbext-axi", "g++", "make")]
-    free = 1 if len(x) == 1 else min(len(x), MOST_FREE_FRAMES)
-    work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
     with tempfile.TemporaryDirectory(prefix="gan2hls-cosim-") as name:
         folder = Path(name)
-        np.save(folder / "input.npy", to_beats(x, pipeline.input, seed))
+        for design in designs:
+            np.save(folder / f"{design.top}.input.npy", to_beats(design.x, design.pipeline.input, seed))
         job = {
-            "rtl": str(Path(rtl).resolve()),
-            "top": top,
             "waves": waves is not None,
             "stalls": stalls,
             "seed": seed,
-            "free_frames": free,
-            "timeout_cycles": 20 * work + 10_000,
-            "drain_cycles": 200,
+            "designs": [_job(design, stalls) for design in designs],
         }
         write_json(folder / "job.json", job)
+        write_text(folder / "bench.sv", bench_text([(design.top, design.pipeline) for design in designs]))
         command = [sys.executable, resource("sim", "run_bench.py"), folder]
         try:
             run_tool(command, what="RTL simulation", log=log, cwd=folder, env=environment_with(*tools))
@@ -121,14 +124,29 @@ def simulate_rtl(
             if waves is not None and (folder / "dump.vcd").exists():
                 Path(waves).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / "dump.vcd", waves)
-        shape = pipeline.graph.output.shape
-        outputs = from_beats(np.load(folder / "free.npy"), pipeline.output, shape)
-        if stalls:
-            stalled = from_beats(np.load(folder / "stalled.npy"), pipeline.output, shape)
-            if (stalled[:free] != outputs).any():
-                raise Gan2HlsError("RTL simulation: the output under stalls differs from the output without stalls")
-            outputs = stalled
-        cycles = read_json(folder / "cycles.json")
+        return [_read_run(folder, design, stalls) for design in designs]
+
+
+def _job(design: RtlDesign, stalls: bool) -> dict[str, Any]:
+    pipeline = design.pipeline
+    work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
+    return {
+        "top": design.top,
+        "rtl": str(Path(design.rtl).resolve()),
+        "free_frames": min(len(design.x), MOST_FREE_FRAMES) if stalls else len(design.x),
+        "timeout_cycles": 20 * work + 10_000,
+    }
+
+
+def _read_run(folder: Path, design: RtlDesign, stalls: bool) -> RtlRun:
+    pipeline = design.pipeline
+    shape = pipeline.graph.output.shape
+    outputs = from_beats(np.load(folder / f"{design.top}.free.npy"), pipeline.output, shape)
+    if stalls:
+        stalled = from_beats(np.load(folder / f"{design.top}.stalled.npy"), pipeline.output, shape)
+        if (stalled[: len(outputs)] != outputs).any():
+            raise MismatchError(f"RTL simulation of {design.top}: stalls change the output")
+        outputs = stalled
+    cycles = read_json(folder / f"{design.top}.cycles.json")
     finished = cycles["finished"]
-    interval = finished[-1] - finished[-2] if len(finished) > 1 else None
-    return RtlRun(outputs, cycles["latency"], interval)
+    return RtlRun(outputs, cycles["latency"], finished[-1] - finished[-2] if len(finished) > 1 else None)

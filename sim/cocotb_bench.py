@@ -1,8 +1,9 @@
-"""cocotb test bench of a generated top: frames in, frames out, and the clock cycles they took.
+"""cocotb test bench of generated designs: frames in, frames out, and the clock cycles they took.
 
-The job folder (plusarg `+job=<folder>`) holds `job.json` and `input.npy`, bytes (frames, beats, bytes a beat). First some
-frames run without stalls, which gives latency and interval; then all run back to back, with random idle cycles at the input
-and random back-pressure at the output. Received bytes go to `free.npy` and `stalled.npy`, cycles to `cycles.json`.
+The job folder (plusarg `+job=<folder>`) holds `job.json` and, for each design, `<top>.input.npy`: bytes (frames, beats, bytes a
+beat). First some frames run without stalls, which gives latency and interval; then all run back to back, with random
+idle cycles at the input and random back-pressure at the output. Received bytes go to `<top>.free.npy` and
+`<top>.stalled.npy`, cycles to `<top>.cycles.json`.
 """
 
 import itertools
@@ -14,10 +15,11 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, with_timeout
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 PERIOD_NS = 10
+DRAIN_CYCLES = 200
 
 
 def pauses(seed: int):
@@ -57,35 +59,44 @@ async def send_and_receive(source, sink, frames, timeout_cycles):
     return data, [int(t) // steps_per_cycle for t in offered], [int(t) // steps_per_cycle for t in taken]
 
 
+async def drive(dut, folder, job, design):
+    """Run one design's frames without and with stalls, and write what came out."""
+    top = design["top"]
+    frames = np.load(folder / f"{top}.input.npy")
+    options = {"reset_active_level": False, "byte_lanes": 1}
+    source = AxiStreamSource(AxiStreamBus.from_prefix(dut, f"{top}_s_axis"), dut.clk, dut.rst_n, **options)
+    sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, f"{top}_m_axis"), dut.clk, dut.rst_n, **options)
+    for side in (source, sink):
+        side.log.setLevel(logging.WARNING)
+    await RisingEdge(dut.rst_n)
+    await ClockCycles(dut.clk, 10)
+
+    # A beat offered at one edge is taken at the next: counted from the edge that takes the first input beat.
+    free, offered, taken = await send_and_receive(source, sink, frames[: design["free_frames"]], design["timeout_cycles"])
+    np.save(folder / f"{top}.free.npy", free)
+    cycles = {"latency": taken[0] - offered[0] - 1, "finished": taken}
+    (folder / f"{top}.cycles.json").write_text(json.dumps(cycles))
+    if job["stalls"]:
+        source.set_pause_generator(pauses(2 * job["seed"]))
+        sink.set_pause_generator(pauses(2 * job["seed"] + 1))
+        stalled, _, _ = await send_and_receive(source, sink, frames, design["timeout_cycles"])
+        np.save(folder / f"{top}.stalled.npy", stalled)
+        sink.clear_pause_generator()
+        sink.pause = False
+    await ClockCycles(dut.clk, DRAIN_CYCLES)
+    assert source.empty(), f"{top} did not take all input"
+    valid = getattr(dut, f"{top}_m_axis_tvalid").value
+    assert sink.empty() and not valid, f"{top} gave more output than it should"
+
+
 @cocotb.test()
 async def bench(dut):
     folder = Path(cocotb.plusargs["job"])
     job = json.loads((folder / "job.json").read_text())
-    frames = np.load(folder / "input.npy")
     cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
-    options = {"reset_active_level": False, "byte_lanes": 1}
-    source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst_n, **options)
-    sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst_n, **options)
-    for side in (source, sink):
-        side.log.setLevel(logging.WARNING)
     dut.rst_n.value = 0
+    running = [cocotb.start_soon(drive(dut, folder, job, design)) for design in job["designs"]]
     await ClockCycles(dut.clk, 5)
     dut.rst_n.value = 1
-    await ClockCycles(dut.clk, 10)
-
-    # A beat offered at one edge is taken at the next: counted from the edge that takes the first input beat.
-    free, offered, taken = await send_and_receive(source, sink, frames[: job["free_frames"]], job["timeout_cycles"])
-    np.save(folder / "free.npy", free)
-    cycles = {"latency": taken[0] - offered[0] - 1, "finished": taken}
-    if job["stalls"]:
-        source.set_pause_generator(pauses(2 * job["seed"]))
-        sink.set_pause_generator(pauses(2 * job["seed"] + 1))
-        stalled, _, _ = await send_and_receive(source, sink, frames, job["timeout_cycles"])
-        np.save(folder / "stalled.npy", stalled)
-        source.clear_pause_generator()
-        sink.clear_pause_generator()
-        source.pause = sink.pause = False
-    await ClockCycles(dut.clk, job["drain_cycles"])
-    assert source.empty(), "the design did not take all input"
-    assert sink.empty() and not dut.m_axis_tvalid.value, "the design gave more output than it should"
-    (folder / "cycles.json").write_text(json.dumps(cycles))
+    for task in running:
+        await task

@@ -1,7 +1,7 @@
-"""Build a top with Verilator and run `cocotb_bench` on it: `python run_bench.py <job folder>`.
+"""Build `bench.sv` with Verilator and run `cocotb_bench` on it: `python run_bench.py <job folder>`.
 
-`job.json` names the design: `rtl` (folder with `sources.f` and memory files), `top`, and `waves`. The simulator runs in the
-job folder. Exit status 1 if the build or a test fails.
+`job.json` names the designs' folders, each with `sources.f` and memory files. The simulator runs in the job folder.
+Exit status 1 if the build or the test fails.
 """
 
 import json
@@ -15,22 +15,26 @@ from cocotb_tools.runner import get_runner
 
 def main(folder: Path) -> int:
     job = json.loads((folder / "job.json").read_text())
-    rtl = Path(job["rtl"])
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    for memory in rtl.glob("*.mem"):
-        shutil.copyfile(memory, folder / memory.name)
+    sources: dict[str, Path] = {}  # designs share kernels
+    for design in job["designs"]:
+        rtl = Path(design["rtl"])
+        for line in (rtl / "sources.f").read_text().split():
+            sources.setdefault(line, rtl / line)
+        for memory in rtl.glob("*.mem"):
+            shutil.copyfile(memory, folder / memory.name)
     runner = get_runner("verilator")
     runner.build(
-        sources=[rtl / line for line in (rtl / "sources.f").read_text().split()],
-        hdl_toplevel=job["top"],
+        sources=[*sources.values(), folder / "bench.sv"],
+        hdl_toplevel="bench",
         build_dir=folder / "verilated",
-        build_args=["--assert", "-Wall", "-O3", "--x-assign", "fast", "-CFLAGS", "-O2"],
+        build_args=["--assert", "-Wall", "-O3", "--x-assign", "fast"],
         timescale=("1ns", "1ps"),
         waves=job["waves"],
         always=True,
     )
     results = runner.test(
-        hdl_toplevel=job["top"],
+        hdl_toplevel="bench",
         test_module="cocotb_bench",
         build_dir=folder / "verilated",
         test_dir=folder,

@@ -1,7 +1,7 @@
 """SystemVerilog from a `Pipeline`: a top module that wires the hand-written kernels of `hw/rtl`, and their memory files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def write_rtl(pipeline: Pipeline, directory: Path, *, name: str = "generator") -
         name: of the top module, an identifier.
     """
     directory = Path(directory)
-    wires, instances = _wiring(pipeline)
+    wires, instances = _wiring(pipeline, name)
     text = render(
         "rtl/top.sv.j2",
         name=name,
@@ -61,25 +61,25 @@ def write_rtl(pipeline: Pipeline, directory: Path, *, name: str = "generator") -
     write_text(directory / f"{name}.sv", text)
     for stage in pipeline.stages:
         for key, memory in stage.memories.items():
-            write_text(directory / _memory_file(stage.name, key), memory_text(memory))
+            write_text(directory / _memory_file(name, stage.name, key), memory_text(memory))
     modules = kernel_sources(instance.module for instance in instances)
     for module in modules:
         write_text(directory / "kernels" / f"{module}.sv", resource("hw", "rtl", f"{module}.sv").read_text())
     write_text(directory / "sources.f", "".join(f"kernels/{module}.sv\n" for module in modules) + f"{name}.sv\n")
 
 
-def _memory_file(stage: str, key: str) -> str:
-    return f"{stage}_{key}.mem"
+def _memory_file(top: str, stage: str, key: str) -> str:
+    return f"{top}_{stage}_{key}.mem"
 
 
-def _wiring(pipeline: Pipeline) -> tuple[list[_Wire], list[_Instance]]:
+def _wiring(pipeline: Pipeline, name: str) -> tuple[list[_Wire], list[_Instance]]:
     """Wires from input to output, and the kernels and FIFOs between them, each from one wire to the next."""
     wires: list[_Wire] = []
     instances: list[_Instance] = []
 
-    def wire(name: str, stream: Stream) -> str:
-        wires.append(_Wire(name, stream.lanes * stream.bits))
-        return name
+    def wire(wire_name: str, stream: Stream) -> str:
+        wires.append(_Wire(wire_name, stream.lanes * stream.bits))
+        return wire_name
 
     source = wire(pipeline.input.name, pipeline.input)
     for index, stream in enumerate(pipeline.streams):
@@ -90,11 +90,20 @@ def _wiring(pipeline: Pipeline) -> tuple[list[_Wire], list[_Instance]]:
             source = sink
         if index < len(pipeline.stages):
             stage = pipeline.stages[index]
-            files = {_parameter(key): f'"{_memory_file(stage.name, key)}"' for key in stage.memories}
+            files = {_parameter(key): f'"{_memory_file(name, stage.name, key)}"' for key in stage.memories}
             sink = wire(pipeline.streams[index + 1].name, pipeline.streams[index + 1])
             instances.append(_Instance(stage.name, stage.stem, {**stage.parameters, **files}, source, sink))
             source = sink
     return wires, instances
+
+
+def bench_text(designs: Sequence[tuple[str, Pipeline]]) -> str:
+    """A module `bench` that holds several designs (top's name, pipeline), their ports prefixed with the top's name."""
+    values = [
+        {"top": top, "input_width": bus_bits(pipeline.input), "output_width": bus_bits(pipeline.output)}
+        for top, pipeline in designs
+    ]
+    return render("rtl/bench.sv.j2", designs=values)
 
 
 def _parameter(memory: str) -> str:
