@@ -171,3 +171,11 @@ def test_read_toml_names_a_file_that_can_not_be_read(tmp_path: Path, content: by
 def test_read_toml_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not readable"):
         read_toml(tmp_path)
+
+
+def test_raise_problems_puts_a_heading_above_several() -> None:
+    raise_problems([], "net.toml")
+    with pytest.raises(UserError, match="^pe is 0$"):
+        raise_problems(["pe is 0"], "net.toml has problems:")
+    with pytest.raises(UserError, match="^net.toml has problems:\n  pe is 0\n  simd is 0$"):
+        raise_problems(["pe is 0", "simd is 0"], "net.toml has problems:")

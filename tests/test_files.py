@@ -14,6 +14,7 @@ import pytest
 
 from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import MARKER, output_directory, read_json, sha256, write_bytes, write_json, write_text
+from gan2hls.resources import resource as shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -292,3 +293,9 @@ def test_sha256_tells_lists_of_parts_apart() -> None:
     assert sha256("ab", "c") != sha256("a", "bc")
     assert sha256("ab") == sha256(b"ab")
     assert len(json.loads(f'"{sha256()}"')) == 64
+
+
+def test_a_resource_that_is_missing_says_so() -> None:
+    assert shipped("hw", "rtl").is_dir()
+    with pytest.raises(FileNotFoundError, match=r"not installed completely: hw/no_such\.sv is missing; reinstall it"):
+        shipped("hw", "no_such.sv")
