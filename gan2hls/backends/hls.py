@@ -1,0 +1,133 @@
+"""Vitis-HLS C++ from a `Pipeline`: configs, weights and wiring around the hand-written kernels of `hw/hls`."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gan2hls.backends.render import render
+from gan2hls.errors import UserError, raise_problems
+from gan2hls.files import write_text
+from gan2hls.resources import resource
+
+if TYPE_CHECKING:
+    from gan2hls.folding import Pipeline
+
+_TEMPLATES = {
+    "hls/top.h.j2": "firmware/{name}.h",
+    "hls/top.cpp.j2": "firmware/{name}.cpp",
+    "hls/config.h.j2": "firmware/config.h",
+    "hls/testbench.cpp.j2": "testbench/testbench.cpp",
+    "hls/bridge.cpp.j2": "bridge.cpp",
+    "hls/build.tcl.j2": "build.tcl",
+    "hls/Makefile.j2": "Makefile",
+}
+
+_EVERY_PROJECT = ("axis.h", "frames.h", "process.h", "sim/hls_stream.h", "sim/ap_axi_sdata.h")
+"""Headers that the generated files use beside the kernels."""
+
+_INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+
+
+def write_hls(
+    pipeline: "Pipeline",
+    directory: Path,
+    *,
+    name: str = "generator",
+    part: str = "xczu7ev-ffvc1156-2-e",
+    clock_mhz: float = 200.0,
+    vectors: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Write a whole Vitis-HLS project into `directory`; the same arguments give the same bytes.
+
+    Args:
+        pipeline: kernels, their parameters and memories, and the streams between them.
+        directory: gets `firmware/`, `kernels/`, `testbench/`, `bridge.cpp`, `build.tcl` and `Makefile`.
+        name: of the top function, a C identifier.
+        part: the device, as Vitis writes it.
+        clock_mhz: target clock.
+        vectors: inputs and golden outputs, integers of shape (frames, ...) in NHWC order, for the test bench.
+
+    Raises:
+        UserError: an argument can not be used; all that is wrong is listed.
+    """
+    _check(pipeline, name, part, clock_mhz, vectors)
+    directory = Path(directory)
+    values = {
+        "name": name,
+        "part": part,
+        "clock_mhz": clock_mhz,
+        "period_ns": round(1000.0 / clock_mhz, 4),
+        "streams": pipeline.streams,
+        "stages": pipeline.stages,
+        "stems": list(dict.fromkeys(stage.stem for stage in pipeline.stages)),
+    }
+    for template, path in _TEMPLATES.items():
+        write_text(directory / path.format(name=name), render(template, **values))
+    for stage in pipeline.stages:
+        if stage.memories:
+            text = render("hls/memories.h.j2", stage=stage, rows=_rows(stage.memories))
+            write_text(directory / "firmware" / "memories" / f"{stage.name}.h", text)
+    for header in kernel_headers(values["stems"]):
+        write_text(directory / "kernels" / header, resource("hw", "hls", header).read_text())
+    if vectors is not None:
+        for file, frames in zip(("input.dat", "golden.dat"), vectors, strict=True):
+            write_text(directory / "testbench" / file, _frame_lines(frames))
+
+
+def kernel_headers(stems: Iterable[str]) -> list[str]:
+    """Headers under `hw/hls`, sorted, that a project with kernels of these stems includes, directly or not."""
+    found: set[str] = set()
+    waiting = [*_EVERY_PROJECT, *(f"{stem}.h" for stem in stems)]
+    while waiting:
+        header = waiting.pop()
+        if header in found:
+            continue
+        found.add(header)
+        text = resource("hw", "hls", header).read_text()
+        waiting += [str(Path(header).parent / included) for included in _INCLUDE.findall(text)]
+    return sorted(found)
+
+
+def _check(
+    pipeline: "Pipeline", name: str, part: str, clock_mhz: float, vectors: tuple[np.ndarray, np.ndarray] | None
+) -> None:
+    problems = []
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        problems.append(f"name {name!r} is not a C identifier; use letters, digits and _")
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", part):
+        problems.append(f"part {part!r} is not a device name; use letters, digits, '_', '.', ':' and '-'")
+    if not 0 < clock_mhz < float("inf"):
+        problems.append(f"clock_mhz {clock_mhz} is not a frequency; use a number above 0")
+    if len(pipeline.streams) != len(pipeline.stages) + 1:
+        problems.append(
+            f"the pipeline has {len(pipeline.stages)} stages and {len(pipeline.streams)} streams; "
+            "streams are one more than stages"
+        )
+    if vectors is not None:
+        ends = zip(("input", "golden output"), vectors, (pipeline.streams[0], pipeline.streams[-1]), strict=True)
+        for what, frames, stream in ends:
+            elements = stream.pixels * stream.channels
+            if frames.ndim < 2 or frames[0].size != elements:
+                problems.append(f"{what} vectors have shape {frames.shape}; each frame must have {elements} elements")
+        if len(vectors[0]) != len(vectors[1]):
+            problems.append(f"there are {len(vectors[0])} input frames and {len(vectors[1])} golden output frames")
+    raise_problems(problems, "the HLS project can not be written:")
+
+
+def _rows(memories: dict) -> dict[str, list[list[int]]]:
+    """The words of each memory as plain integers, which the template joins."""
+    rows = {}
+    for key, memory in memories.items():
+        low = -(1 << (memory.bits - 1)) if memory.signed else 0
+        high = low + (1 << memory.bits) - 1
+        if memory.words.min() < low or memory.words.max() > high:
+            raise UserError(f"memory {key}: values from {memory.words.min()} to {memory.words.max()}; {low} to {high} fit")
+        rows[key] = memory.words.tolist()
+    return rows
+
+
+def _frame_lines(frames: np.ndarray) -> str:
+    return "".join(" ".join(map(str, frame.reshape(-1).tolist())) + "\n" for frame in frames)

@@ -1,0 +1,35 @@
+// Convolution with exact accumulators.
+//
+//     y[oy][ox][co] = sum over ky, kx, ci of x[oy * StrideHeight - PadHeight + ky][ox * StrideWidth - PadWidth + kx][ci]
+//                                            * w[ky][kx][ci][co]        where x exists
+//
+// Input : InHeight * InWidth pixels in raster order, ceil(InChannels / Simd) words each, Simd channels a word.
+// Output: OutHeight * OutWidth pixels in raster order, ceil(OutChannels / Pe) words each, Pe channels a word.
+// Cycles of a frame: the waits for words of a window, plus per output pixel
+//     ceil(OutChannels / Pe) * max(1, taps(oy) * taps(ox) * ceil(InChannels / Simd)).
+#ifndef GAN2HLS_CONV2D_H
+#define GAN2HLS_CONV2D_H
+
+#include "mac_engine.h"
+
+namespace gan2hls {
+
+template <class Config>
+constexpr long conv2d_trip_count = mac_timing_v<Config, convolution_walk>.iterations;
+
+template <class Config, class InPack, class OutPack, class Code, int Words, int Products>
+void conv2d(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products]) {
+    static_assert(!Config::UseCodebook, "a layer with a codebook takes it as last argument");
+    mac_engine<Config, convolution_walk>(in, out, weights, no_codebook);
+}
+
+template <class Config, class InPack, class OutPack, class Code, int Words, int Products, class Value, int Values>
+void conv2d(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products],
+            const Value (&codebook)[Values][1]) {
+    static_assert(Config::UseCodebook, "a layer without a codebook takes none");
+    mac_engine<Config, convolution_walk>(in, out, weights, codebook);
+}
+
+}  // namespace gan2hls
+
+#endif

@@ -1,0 +1,40 @@
+// Matrix times vector with exact accumulators: the 1x1 convolution of one pixel.
+//
+//     y[co] = sum over ci of x[ci] * w[ci][co]
+//
+// Input : ceil(InChannels / Simd) words, Simd channels a word. Output: ceil(OutChannels / Pe) words, Pe channels a word.
+// Cycles of a frame: ceil(InChannels / Simd) to take x in, then ceil(OutChannels / Pe) * ceil(InChannels / Simd).
+#ifndef GAN2HLS_DENSE_H
+#define GAN2HLS_DENSE_H
+
+#include "mac_engine.h"
+
+namespace gan2hls {
+
+/// The parameters that a dense layer has not, as those of a convolution.
+template <class Config>
+struct dense_shape : Config {
+    static constexpr int InHeight = 1, InWidth = 1, OutHeight = 1, OutWidth = 1;
+    static constexpr int KernelHeight = 1, KernelWidth = 1, StrideHeight = 1, StrideWidth = 1;
+    static constexpr int PadHeight = 0, PadWidth = 0;
+};
+
+template <class Config>
+constexpr long dense_trip_count = mac_timing_v<dense_shape<Config>, convolution_walk>.iterations;
+
+template <class Config, class InPack, class OutPack, class Code, int Words, int Products>
+void dense(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products]) {
+    static_assert(!Config::UseCodebook, "a layer with a codebook takes it as last argument");
+    mac_engine<dense_shape<Config>, convolution_walk>(in, out, weights, no_codebook);
+}
+
+template <class Config, class InPack, class OutPack, class Code, int Words, int Products, class Value, int Values>
+void dense(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products],
+           const Value (&codebook)[Values][1]) {
+    static_assert(Config::UseCodebook, "a layer without a codebook takes none");
+    mac_engine<dense_shape<Config>, convolution_walk>(in, out, weights, codebook);
+}
+
+}  // namespace gan2hls
+
+#endif
