@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import pickle
 import signal
@@ -24,7 +25,8 @@ from gan2hls.models.architecture import (
     read_architecture,
 )
 from gan2hls.models.dcgan import DcganConfig, architecture_of, build_discriminator, build_generator
-from gan2hls.models.training import Interrupted, TrainConfig, dump_train_config, read_train_config, train
+from gan2hls.models.train_config import TrainConfig, dump_train_config, read_train_config
+from gan2hls.models.training import Interrupted, train
 from gan2hls.models.weights import load_weights, read_state_dict, write_safetensors
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train-digits.toml"
@@ -489,9 +491,27 @@ def test_damaged_checkpoint_is_named(tiny, tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     assert f"{path}: damaged or truncated" in message_of(train, tiny(epochs=1), tmp_path, progress=False)
-    torch.save({"generator": {}}, path)
-    error = message_of(train, tiny(epochs=1), tmp_path, progress=False)
-    assert f"{path}: not a checkpoint of this configuration" in error
+    for content in ({"generator": {}}, [1], torch.zeros(1), {**torch.load(io.BytesIO(data)), "average": [2]}):
+        torch.save(content, path)
+        error = message_of(train, tiny(epochs=1), tmp_path, progress=False)
+        assert f"{path}: not a checkpoint of this configuration" in error
+
+
+def test_changed_images_are_noticed(tiny, tmp_path):
+    data = tmp_path / "a.npz"
+    np.savez(data, np.zeros((16, 16, 16), np.uint8))
+    config = tiny(epochs=1)
+    config = replace(config, data=replace(config.data, path=data))
+    train(config, tmp_path / "run", progress=False)
+    np.savez(data, np.ones((16, 16, 16), np.uint8))
+    assert "the images have changed since" in message_of(train, config, tmp_path / "run", progress=False)
+
+
+def test_wrong_data_leaves_nothing_behind(tiny, tmp_path):
+    config = tiny()
+    config = replace(config, data=replace(config.data, path=tmp_path / "nothing.npz"))
+    assert "nothing.npz: no such file" in message_of(train, config, tmp_path / "run", progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_few_images_for_a_batch(tiny, tmp_path):

