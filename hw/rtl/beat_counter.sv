@@ -1,0 +1,58 @@
+// Position in a frame of Pixels pixels of PixelBeats beats: says whether the beat of this cycle is the last of
+// its pixel and of its frame. Moves on by one beat where `step` is high.
+
+`default_nettype none
+
+module beat_counter #(
+  parameter int unsigned Pixels     = 4,
+  parameter int unsigned PixelBeats = 3
+) (
+  input  logic clk,
+  input  logic rst_n,
+  input  logic step,
+  output logic pixel_last,
+  output logic frame_last
+);
+
+  if (Pixels < 1 || PixelBeats < 1) begin : gen_bad_size
+    $error("beat_counter: Pixels and PixelBeats must be at least 1");
+  end
+
+  if (PixelBeats == 1) begin : gen_one_beat
+    assign pixel_last = 1'b1;
+  end else begin : gen_beats
+    localparam int unsigned BeatBits = $clog2(PixelBeats);
+    logic [BeatBits-1:0] beat_q;
+
+    assign pixel_last = beat_q == BeatBits'(PixelBeats - 1);
+
+    always_ff @(posedge clk) begin
+      if (!rst_n)    beat_q <= '0;
+      else if (step) beat_q <= pixel_last ? '0 : beat_q + BeatBits'(1);
+    end
+  end
+
+  if (Pixels == 1) begin : gen_one_pixel
+    assign frame_last = pixel_last;
+  end else begin : gen_pixels
+    localparam int unsigned PixelBits = $clog2(Pixels);
+    logic [PixelBits-1:0] pixel_q;
+    logic                 last_pixel;
+
+    assign last_pixel = pixel_q == PixelBits'(Pixels - 1);
+    assign frame_last = pixel_last && last_pixel;
+
+    always_ff @(posedge clk) begin
+      if (!rst_n)                  pixel_q <= '0;
+      else if (step && pixel_last) pixel_q <= last_pixel ? '0 : pixel_q + PixelBits'(1);
+    end
+  end
+
+  if (Pixels == 1 && PixelBeats == 1) begin : gen_unused
+    logic unused_inputs;
+    assign unused_inputs = ^{clk, rst_n, step};
+  end
+
+endmodule
+
+`default_nettype wire
