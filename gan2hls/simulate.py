@@ -1,5 +1,6 @@
 """Running what the backends wrote: C simulation by g++ and a C ABI, RTL simulation by cocotb on Verilator."""
 
+import ctypes
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gan2hls.backends.rtl import bench_text, bus_bits
-from gan2hls.errors import Gan2HlsError, MismatchError
+from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
 from gan2hls.files import read_json, write_json, write_text
 from gan2hls.folding import Pipeline, Stream
 from gan2hls.ops.mac import groups
@@ -150,3 +151,70 @@ def _read_run(folder: Path, design: RtlDesign, stalls: bool) -> RtlRun:
     cycles = read_json(folder / f"{design.top}.cycles.json")
     finished = cycles["finished"]
     return RtlRun(outputs, cycles["latency"], finished[-1] - finished[-2] if len(finished) > 1 else None)
+
+
+# -- C simulation -----------------------------------------------------------------------------------------------------
+
+
+def compile_csim(hls: Path, name: str, library: Path, *, log: Path) -> None:
+    """Compile a written HLS project into a shared library with the C ABI of its `bridge.cpp`.
+
+    Args:
+        hls: folder written by `backends.hls.write_hls`.
+        name: of the top function.
+        library: file to make; it appears only when it is complete.
+        log: where the compiler's output goes.
+
+    Raises:
+        MissingToolError: no g++, or no ap_types headers.
+        ToolError: the compiler failed.
+    """
+    compiler, headers = require_tool("g++"), require_tool("ap_types")
+    hls = Path(hls).resolve()
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".csim-", dir=library.parent) as folder:
+        made = Path(folder) / library.name
+        command: list[str | Path] = [compiler.path, "-std=c++17", "-O2", "-shared", "-fPIC", "-DGAN2HLS_CSIM"]
+        command += ["-I", hls / "kernels" / "sim", "-isystem", headers.path]
+        command += [hls / "bridge.cpp", hls / "firmware" / f"{name}.cpp", "-o", made]
+        run_tool(command, what="compiling the C simulation", log=log, cwd=hls)
+        made.replace(library)
+
+
+def run_csim(library: Path, pipeline: Pipeline, x: np.ndarray) -> np.ndarray:
+    """Run frames through a compiled C simulation.
+
+    Args:
+        library: made by `compile_csim`.
+        pipeline: what the project was written from.
+        x: (n, height, width, channels) input integers.
+
+    Returns:
+        (n, height, width, channels) output integers, int64.
+
+    Raises:
+        ToolError: a stream overflowed, or the dataflow deadlocked; the message says where.
+    """
+    function = ctypes.CDLL(str(library.resolve())).gan2hls_run
+    integers = ctypes.POINTER(ctypes.c_int64)
+    function.argtypes = [integers, integers, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
+    function.restype = ctypes.c_int
+    inputs = np.ascontiguousarray(x, dtype=np.int64)
+    outputs = np.zeros((len(x), *pipeline.graph.output.shape), dtype=np.int64)
+    message = ctypes.create_string_buffer(1 << 16)
+    status = function(inputs.ctypes.data_as(integers), outputs.ctypes.data_as(integers), len(x), message, len(message))
+    if status:
+        raise ToolError("C simulation", [str(library)], tail=message.value.decode(errors="replace"))
+    return outputs
+
+
+def csim_iterations(library: Path) -> dict[str, int]:
+    """Loop iterations a frame of each kernel of a compiled C simulation, by stage name."""
+    function = ctypes.CDLL(str(library.resolve())).gan2hls_stage
+    function.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_int64)]
+    function.restype = ctypes.c_char_p
+    found: dict[str, int] = {}
+    count = ctypes.c_int64()
+    while (name := function(len(found), ctypes.byref(count))) is not None:
+        found[name.decode()] = count.value
+    return found

