@@ -3,17 +3,16 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from gan2hls.backends.render import render
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
+from gan2hls.folding import Pipeline
+from gan2hls.ir import Memory
 from gan2hls.resources import resource
-
-if TYPE_CHECKING:
-    from gan2hls.folding import Pipeline
 
 _TEMPLATES = {
     "hls/top.h.j2": "firmware/{name}.h",
@@ -32,7 +31,7 @@ _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
 def write_hls(
-    pipeline: "Pipeline",
+    pipeline: Pipeline,
     directory: Path,
     *,
     name: str = "generator",
@@ -55,14 +54,15 @@ def write_hls(
     """
     _check(pipeline, name, part, clock_mhz, vectors)
     directory = Path(directory)
-    values = {
+    stems = list(dict.fromkeys(stage.stem for stage in pipeline.stages))
+    values: dict[str, Any] = {
         "name": name,
         "part": part,
         "clock_mhz": clock_mhz,
         "period_ns": round(1000.0 / clock_mhz, 4),
         "streams": pipeline.streams,
         "stages": pipeline.stages,
-        "stems": list(dict.fromkeys(stage.stem for stage in pipeline.stages)),
+        "stems": stems,
     }
     for template, path in _TEMPLATES.items():
         write_text(directory / path.format(name=name), render(template, **values))
@@ -70,7 +70,7 @@ def write_hls(
         if stage.memories:
             text = render("hls/memories.h.j2", stage=stage, rows=_rows(stage.memories))
             write_text(directory / "firmware" / "memories" / f"{stage.name}.h", text)
-    for header in kernel_headers(values["stems"]):
+    for header in kernel_headers(stems):
         write_text(directory / "kernels" / header, resource("hw", "hls", header).read_text())
     if vectors is not None:
         for file, frames in zip(("input.dat", "golden.dat"), vectors, strict=True):
@@ -92,7 +92,7 @@ def kernel_headers(stems: Iterable[str]) -> list[str]:
 
 
 def _check(
-    pipeline: "Pipeline", name: str, part: str, clock_mhz: float, vectors: tuple[np.ndarray, np.ndarray] | None
+    pipeline: Pipeline, name: str, part: str, clock_mhz: float, vectors: tuple[np.ndarray, np.ndarray] | None
 ) -> None:
     problems = []
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -117,14 +117,15 @@ def _check(
     raise_problems(problems, "the HLS project can not be written:")
 
 
-def _rows(memories: dict) -> dict[str, list[list[int]]]:
+def _rows(memories: dict[str, Memory]) -> dict[str, list[list[int]]]:
     """The words of each memory as plain integers, which the template joins."""
     rows = {}
     for key, memory in memories.items():
         low = -(1 << (memory.bits - 1)) if memory.signed else 0
         high = low + (1 << memory.bits) - 1
         if memory.words.min() < low or memory.words.max() > high:
-            raise UserError(f"memory {key}: values from {memory.words.min()} to {memory.words.max()}; {low} to {high} fit")
+            found = f"{memory.words.min()} to {memory.words.max()}"
+            raise UserError(f"memory {key}: values from {found} do not fit {memory.bits} bits: {low} to {high}")
         rows[key] = memory.words.tolist()
     return rows
 

@@ -21,7 +21,7 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """Text of a template under `templates/`, e.g. `render("hls/config.h.j2", ...)`; the same values give the same bytes.
+    """Text of a template under `templates/`, e.g. "hls/config.h.j2"; the same values give the same bytes.
 
     Raises:
         jinja2.UndefinedError: the template uses a name that is not among the values.

@@ -1,6 +1,7 @@
 // Frames on the host's side of the AXI4-Streams: what test benches and the bridge use. Not for synthesis.
 //
-// A frame is its elements in NHWC order.
+// A frame is its elements in NHWC order. Lanes that carry no channel are sent with all bits set, so that a kernel that
+// took notice of them would be found out.
 #ifndef GAN2HLS_FRAMES_H
 #define GAN2HLS_FRAMES_H
 
@@ -21,9 +22,9 @@ void write_frame(hls::stream<axis_beat<Pack>>& stream, const std::int64_t* eleme
             Pack word;
             for (int lane = 0; lane < size; ++lane) {
                 const int channel = first + lane;
-                const std::int64_t element = channel < channels ? elements[long(pixel) * channels + channel] : 0;
+                const std::int64_t element = channel < channels ? elements[long(pixel) * channels + channel] : -1;
                 word[lane] = element;
-                if (std::int64_t(word[lane]) != element)
+                if (channel < channels && std::int64_t(word[lane]) != element)
                     throw std::out_of_range("input element " + std::to_string(long(pixel) * channels + channel) + " is " +
                                             std::to_string(element) + ", which " + std::to_string(lane_bits<Pack>) +
                                             " bits of its sign do not hold");

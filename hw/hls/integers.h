@@ -37,6 +37,13 @@ using signed_t = ap_int<Bits>;
 template <int Bits, bool Signed>
 using rom_t = std::conditional_t<Signed, ap_int<Bits>, ap_uint<Bits>>;
 
+template <int Bits, class A, class B>
+signed_t<Bits> multiply(const A& a, const B& b) {
+#pragma HLS INLINE
+    // inlined, so that the tool sees one multiplication and its neighbours
+    return a * b;
+}
+
 #else
 
 /// A signed number of at least Bits bits that never overflows by the caller's proof: an intermediate result.
@@ -51,6 +58,12 @@ using rom_t = std::conditional_t<
     std::conditional_t<(Bits <= 16), std::conditional_t<Signed, std::int16_t, std::uint16_t>,
                        std::conditional_t<(Bits <= 32), std::conditional_t<Signed, std::int32_t, std::uint32_t>,
                                           std::conditional_t<Signed, std::int64_t, std::uint64_t>>>>;
+
+/// a * b, exact in Bits bits; in synthesis with operands of their own widths, so that no DSP block is wasted.
+template <int Bits, class A, class B>
+signed_t<Bits> multiply(const A& a, const B& b) {
+    return signed_t<Bits>(a) * signed_t<Bits>(b);
+}
 
 #endif
 

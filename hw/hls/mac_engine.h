@@ -86,7 +86,7 @@ template <class Config, class Walk>
 constexpr mac_tables<Config::OutHeight, Config::OutWidth> make_mac_tables() {
     using shape = mac_shape<Config>;
     mac_tables<Config::OutHeight, Config::OutWidth> tables{};
-    int oldest = shape::row_words;
+    int oldest = shape::frame_words;  // where no column is left, the later rows decide
     for (int ox = Config::OutWidth - 1; ox >= 0; --ox) {
         const tap_range taps = Walk::taps(ox, Config::InWidth, Config::KernelWidth, Config::StrideWidth, Config::PadWidth);
         if (taps.count > 0) oldest = min_of(oldest, taps.first_input * shape::in_groups);
@@ -267,7 +267,7 @@ mac_loop:
                 for (int lane = 0; lane < Config::Simd; ++lane) {
 #pragma HLS UNROLL
                     const signed_t<w_bits> w = decode_weight<Config>(weights[weight][pe * Config::Simd + lane], codebook);
-                    sum += signed_t<x_bits + w_bits>(x[lane]) * w;
+                    sum += multiply<x_bits + w_bits>(x[lane], w);
                 }
                 const ap_int<Config::OutBits> before = first_step ? ap_int<Config::OutBits>(0) : sums[pe];
                 sums[pe] = before + sum;

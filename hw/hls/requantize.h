@@ -82,9 +82,9 @@ requantize_loop:
             if constexpr (Config::UseMultiplier) {
                 const signed_t<Config::MultiplierBits> m = negative ? signed_t<Config::MultiplierBits>(negative_multiplier[group][lane])
                                                            : signed_t<Config::MultiplierBits>(multiplier[group][lane]);
-                t = t_type(x) * m;
+                t = multiply<t_bits>(x, m);
             } else {
-                t = negative ? t_type(t_type(x) * negative_multiplier[group][lane])
+                t = negative ? multiply<t_bits>(x, negative_multiplier[group][lane])
                              : t_type(t_type(x) << int(multiplier[group][lane]));
             }
             t += negative ? t_type(negative_bias[group][lane]) : t_type(bias[group][lane]);

@@ -1,0 +1,223 @@
+"""Every kernel in C simulation against torch and NumPy, exactly, over random geometry, types and folds."""
+
+from collections import deque
+
+import numpy as np
+import pytest
+import torch
+
+from gan2hls.folding import Stage
+from gan2hls.ir import Fold, IntType, Op, TensorType
+from gan2hls.ops import Lookup, Requantize, Reshape, Upsample
+from tests.hls.bench import CASE_FRAMES, Case, build, check, pipeline_of, random_integers, random_mac, random_type
+from tests.hls.bench import with_parameters
+
+
+def axis_taps(stem: str, parameters: dict[str, int], axis: str) -> list[list[int]]:
+    """Inputs that each output position of an axis needs, from the definition alone."""
+    size, kernel = parameters[f"In{axis}"], parameters[f"Kernel{axis}"]
+    stride, pad = parameters[f"Stride{axis}"], parameters[f"Pad{axis}"]
+    found = []
+    for o in range(parameters[f"Out{axis}"]):
+        if stem == "conv2d":
+            found.append([i for i in range(size) if 0 <= i - o * stride + pad < kernel])
+        else:
+            found.append([i for i in range(size) if 0 <= o + pad - i * stride < kernel])
+    return found
+
+
+def windows(stage: Stage) -> list[list[int]]:
+    """Input words, counted in a frame, that each output pixel needs."""
+    p = stage.parameters
+    groups = -(-p["InChannels"] // p["Simd"])
+    if stage.stem == "dense":
+        return [list(range(groups))]
+    rows, columns = axis_taps(stage.stem, p, "Height"), axis_taps(stage.stem, p, "Width")
+    pixels = [[iy * p["InWidth"] + ix for iy in row for ix in column] for row in rows for column in columns]
+    return [[pixel * groups + group for pixel in window for group in range(groups)] for window in pixels]
+
+
+def oldest_needed(needs: list[list[int]], frame_words: int) -> list[int]:
+    """First word that each pixel or any later one needs."""
+    result: deque[int] = deque()
+    oldest = frame_words
+    for window in reversed(needs):
+        oldest = min([oldest, *window])
+        result.appendleft(oldest)
+    return list(result)
+
+
+def iterations(stage: Stage) -> int:
+    """The schedule of a MAC kernel, run iteration by iteration as the architecture describes it."""
+    p = stage.parameters
+    needs = windows(stage)
+    frame = p.get("InHeight", 1) * p.get("InWidth", 1) * -(-p["InChannels"] // p["Simd"])
+    releases = oldest_needed(needs, frame)
+    count = loaded = 0
+    for window, released in zip(needs, releases, strict=True):
+        steps = -(-p["OutChannels"] // p["Pe"]) * max(1, len(window))
+        while steps:
+            present = loaded > max(window, default=-1)
+            loaded += loaded < min(frame, released + p["RingWords"])
+            steps -= present
+            count += 1
+    return count + frame - loaded
+
+
+def smallest_ring(stage: Stage) -> int:
+    p = stage.parameters
+    needs = windows(stage)
+    frame = p.get("InHeight", 1) * p.get("InWidth", 1) * -(-p["InChannels"] // p["Simd"])
+    oldest = oldest_needed(needs, frame)
+    return max([1, *(window[-1] + 1 - start for window, start in zip(needs, oldest, strict=True) if window)])
+
+
+@pytest.mark.parametrize(("stem", "count"), [("conv_transpose2d", 14), ("conv2d", 12), ("dense", 6)])
+def test_mac_kernels_are_exact(stem: str, count: int, rng: np.random.Generator, tmp_path) -> None:
+    cases = [random_mac(rng, f"case_{index}", stem) for index in range(count)]
+    for case in cases[::2]:  # every other one with the smallest ring that can work
+        case.pipeline = with_parameters(case.pipeline, 0, RingWords=smallest_ring(case.pipeline.stages[0]))
+    library = build(cases, tmp_path)
+    for case in cases:
+        check(library, case)
+        stage = case.pipeline.stages[0]
+        found = library.iterations(case)[0]
+        assert found == iterations(stage), stage.parameters
+        assert found >= stage.cycles
+
+
+def test_the_transposed_reference_is_torch(rng: np.random.Generator) -> None:
+    """The tests' own reference, where torch takes the geometry."""
+    compared = 0
+    while compared < 20:
+        case = random_mac(rng, "case", "conv_transpose2d")
+        op = case.pipeline.graph.nodes[0].op
+        tensors = [torch.from_numpy(np.ascontiguousarray(v, dtype=np.float64)) for v in (case.x, op.weights)]
+        x, w = tensors[0].permute(0, 3, 1, 2), tensors[1].permute(2, 3, 0, 1)
+        y = torch.nn.functional.conv_transpose2d(
+            x, w, stride=op.stride, padding=op.padding, output_padding=op.output_padding
+        )
+        assert np.array_equal(y.permute(0, 2, 3, 1).numpy(), case.golden)
+        compared += 1
+
+
+def random_requantize(rng: np.random.Generator, kind: IntType, channels: int) -> tuple[Op, object]:
+    shift = int(rng.integers(0, 16)) if rng.random() < 0.8 else 0
+    output = random_type(rng)
+    m = rng.integers(-(1 << 17), 1 << 17, channels) >> int(rng.integers(0, 17))
+    if rng.random() < 0.4:
+        m = 1 << rng.integers(0, 10, channels)
+    spread = max(1, kind.magnitude * int(np.abs(m).max()))
+    b = rng.integers(-spread, spread + 1, channels)
+    low, high = sorted(random_integers(rng, output, (2,)).tolist())
+    negative: dict[str, np.ndarray] = {}
+    if rng.random() < 0.5:
+        negative["negative_multiplier"] = rng.integers(-(1 << 17), 1 << 17, channels) >> int(rng.integers(0, 17))
+        negative["negative_bias"] = rng.integers(-spread, spread + 1, channels)
+    op = Requantize(m, b, shift, low, high, output, 1.0, **negative)
+
+    def reference(x: np.ndarray) -> np.ndarray:
+        exact = x.astype(object)
+        t = exact * m + b
+        if negative:
+            t = np.where(t < 0, exact * negative["negative_multiplier"] + negative["negative_bias"], t)
+        rounded = (2 * t + (1 << shift)) // (2 << shift) if shift else t  # floor(t / 2^s + 1/2)
+        return np.clip(rounded, low, high).astype(np.int64)
+
+    return op, reference
+
+
+def random_elementwise(rng: np.random.Generator, name: str, stem: str) -> Case:
+    height, width, channels = (int(v) for v in rng.integers(1, 7, 3))
+    kind = random_type(rng, 24 if stem == "requantize" else 12)
+    lanes = int(rng.integers(1, channels + 1))
+    fold = Fold(lanes, lanes)
+    tensor = TensorType((height, width, channels), kind, 1.0)
+    op: Op
+    if stem == "requantize":
+        op, reference = random_requantize(rng, kind, channels)
+    elif stem == "lookup":
+        output = random_type(rng)
+        table = random_integers(rng, output, (1 << kind.bits,))
+        op, reference = Lookup(table, output, 1.0), lambda x: table[x - kind.min]
+    elif stem == "upsample":
+        factor = tuple(int(v) for v in rng.integers(1, 4, 2))
+        op, reference = Upsample(factor), lambda x: np.kron(x, np.ones((1, *factor, 1), dtype=np.int64))
+    else:
+        divisors = [c for c in range(1, tensor.elements + 1) if tensor.elements % c == 0]
+        out_channels = int(rng.choice(divisors))
+        op = Reshape((1, tensor.elements // out_channels, out_channels))
+        fold = Fold(int(rng.integers(1, out_channels + 1)), lanes)
+        reference = lambda x: x.reshape(len(x), 1, -1, out_channels)  # noqa: E731
+    x = random_integers(rng, kind, (CASE_FRAMES, *tensor.shape))
+    return Case(name, pipeline_of(tensor, [op], [fold]), x, reference(x))
+
+
+@pytest.mark.parametrize("stem", ["requantize", "lookup", "upsample", "reshape"])
+def test_other_kernels_are_exact(stem: str, rng: np.random.Generator, tmp_path) -> None:
+    cases = [random_elementwise(rng, f"case_{index}", stem) for index in range(16 if stem == "requantize" else 10)]
+    library = build(cases, tmp_path)
+    for case in cases:
+        check(library, case)
+        stage = case.pipeline.stages[0]
+        if stem != "reshape":
+            assert library.iterations(case) == [stage.cycles]
+
+
+def test_lane_conversion_keeps_every_element_and_ignores_padding(rng: np.random.Generator, tmp_path) -> None:
+    cases = []
+    for index in range(16):
+        channels = int(rng.integers(1, 13))
+        kind = random_type(rng)
+        tensor = TensorType((int(rng.integers(1, 4)), 2, channels), kind, 1.0)
+        lanes = [int(v) for v in rng.integers(1, channels + 1, 4)]
+        # Lane converters come between ops that do nothing.
+        pipeline = pipeline_of(tensor, [Upsample((1, 1))] * 4, [Fold(n, n) for n in lanes])
+        x = random_integers(rng, kind, (CASE_FRAMES, *tensor.shape))
+        cases.append(Case(f"case_{index}", pipeline, x, x))
+    library = build(cases, tmp_path)
+    converters = 0
+    for case in cases:
+        check(library, case)
+        for stage, found in zip(case.pipeline.stages, library.iterations(case), strict=True):
+            if stage.stem != "width_converter":
+                continue
+            converters += 1
+            p = stage.parameters
+            beats = [p["Pixels"] * -(-p["Channels"] // p[lanes]) for lanes in ("InLanes", "OutLanes")]
+            assert max(beats) <= found <= sum(beats)
+            if p["InLanes"] % p["OutLanes"] == 0 or p["OutLanes"] % p["InLanes"] == 0:
+                assert found == max(beats)
+    assert converters
+
+
+def test_whole_networks_are_exact(rng: np.random.Generator, tmp_path) -> None:
+    """Layer after layer with converters between, each fed with what the one before leaves in unused lanes."""
+    cases = []
+    for index in range(4):
+        kind = IntType(6, bool(rng.integers(2)))
+        first = random_mac(rng, f"case_{index}", "dense")
+        dense = first.pipeline.graph.nodes[0].op
+        tensor = TensorType((1, 1, dense.codes.shape[2]), kind, 1.0)
+        x = random_integers(rng, kind, (CASE_FRAMES, *tensor.shape))
+        ops: list[Op] = [dense]
+        golden = x @ dense.weights[0, 0]
+        types = [dense.output_type(tensor)]
+        requantize, reference = random_requantize(rng, types[-1].int_type, types[-1].channels)
+        ops.append(requantize)
+        golden = reference(golden)
+        types.append(requantize.output_type(types[-1]))
+        ops.append(Upsample((2, 2)))
+        golden = golden.repeat(2, axis=1).repeat(2, axis=2)
+        types.append(ops[-1].output_type(types[-1]))
+        table = random_integers(rng, IntType(4, True), (1 << types[-1].int_type.bits,))
+        ops.append(Lookup(table, IntType(4, True), 1.0))
+        golden = table[golden - types[-1].int_type.min]
+        types.append(ops[-1].output_type(types[-1]))
+        channels = [kind_.channels for kind_ in types]
+        folds = [Fold(channels[0], 1)]
+        folds += [Fold(lanes, lanes) for lanes in (int(rng.integers(1, c + 1)) for c in channels[1:])]
+        cases.append(Case(first.name, pipeline_of(tensor, ops, folds), x, golden))
+    library = build(cases, tmp_path)
+    for case in cases:
+        check(library, case)
