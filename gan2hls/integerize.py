@@ -113,7 +113,7 @@ def _without_doors(model: QuantizedModel) -> tuple[list[QuantizedStep], Shape]:
 
 def _flattened(shape: Shape) -> Order:
     """Give the order of a vector that holds the pixels of a torch image of this shape as the graph has them."""
-    if _pixels(shape) == 1:
+    if shape[0] == 1 or _pixels(shape) == 1:
         return None
     return np.arange(math.prod(shape)).reshape(shape).transpose(1, 2, 0).ravel()
 

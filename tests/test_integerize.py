@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from gan2hls import passes
@@ -51,6 +52,66 @@ def test_hardware_stays_near_the_float_model(name):
     y, hardware = model(x).numpy(), graph.run(x.numpy())
     assert hardware.shape == y.shape
     assert np.square(hardware - y).mean() < 2e-3 * np.square(y).mean()
+
+
+def random_chain(rng: np.random.Generator) -> tuple[tuple[int, ...], list[nn.Module]]:
+    """Draw an input shape and layers that fit each other; a reshape to an image follows a Linear, as in generators."""
+
+    def draw(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
+    def pair(low: int, high: int) -> tuple[int, int]:
+        return draw(low, high), draw(low, high)
+
+    start = (draw(1, 6),) if rng.random() < 0.5 else (draw(1, 4), *pair(1, 3))
+    shape, layers = start, []
+    while len(layers) < 8:
+        outputs, image = draw(1, 6), len(shape) == 3
+        choices = [
+            [nn.BatchNorm2d(shape[0]) if image else nn.BatchNorm1d(shape[0])],
+            [nn.ReLU()],
+            [nn.LeakyReLU(float(rng.choice([0.2, 0.01])))],
+            [nn.Tanh()],
+            [nn.Sigmoid()],
+        ]
+        if image:
+            kernel, stride = pair(1, 4), pair(1, 3)
+            padding = tuple(draw(0, (size - 1) // 2) for size in kernel)
+            extra = tuple(draw(0, size - 1) for size in stride)
+            small = (draw(1, min(3, shape[1])), draw(1, min(3, shape[2])))
+            choices += [
+                [nn.ConvTranspose2d(shape[0], outputs, kernel, stride, padding, extra, bias=bool(draw(0, 1)))],
+                [nn.Conv2d(shape[0], outputs, small, pair(1, 2), tuple(size // 2 for size in small))],
+                [nn.Upsample(scale_factor=pair(1, 2))],
+                [nn.Flatten(), nn.Linear(int(np.prod(shape)), outputs)],
+            ]
+        else:
+            height, width = pair(1, 3)
+            choices += [
+                [nn.Linear(shape[0], outputs)],
+                [nn.Linear(shape[0], outputs * height * width), nn.Unflatten(1, (outputs, height, width))],
+            ]
+        added = choices[rng.integers(len(choices))]
+        candidate = tuple(nn.Sequential(*layers, *added).eval()(torch.zeros(2, *start)).shape[1:])
+        if np.prod(candidate) < 2000:
+            layers, shape = [*layers, *added], candidate
+    return start, layers
+
+
+def test_random_chains(rng):
+    for _ in range(8):
+        shape, layers = random_chain(rng)
+        model = float_model(shape, *layers, seed=int(rng.integers(1000)))
+        bits = {"weight_bits": int(rng.integers(1, 10)), "activation_bits": int(rng.integers(2, 10))}
+        bits["granularity"] = str(rng.choice(["channel", "tensor"]))
+        free = quantize(model, **bits)
+        graph = integerize(free)
+        assert proxy_distance(free, graph, samples(shape, 50, 8))["mean_steps"] < 1, layers
+        exact = quantize(model, scales="power_of_two", **bits)
+        # A LeakyReLU behind a batch-norm of its own has a slope times a gain, too long for an exact product.
+        lengthy = any(block.mac is None and block.activation == "leaky_relu" for block in exact.blocks)
+        distance = proxy_distance(exact, integerize(exact), samples(shape, 50, 8))
+        assert distance["mean_steps"] <= (1 if lengthy else 0), layers
 
 
 def test_power_of_two_needs_no_multiplier():
