@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gan2hls import __version__
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False)
 
 RUNS = Path("runs")
@@ -126,7 +127,7 @@ def build(
 def _show_project(run: Run) -> None:
     pipeline = run.project.pipeline
     console.print(layer_table(pipeline))
-    for line in summary_lines(pipeline, run.config.hls.clock_mhz):
+    for line in summary_lines(pipeline, clock_mhz=run.config.hls.clock_mhz):
         console.print(line)
 
 
@@ -200,7 +201,8 @@ def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] =
         result = run.run_report(label)
         reports.append(result)
         console.print(layer_table(run.project.pipeline))
-        for line in summary_lines(run.project.pipeline, settings.hls.clock_mhz, result):
+        measured = {"latency_cycles": result.latency_cycles, "interval_cycles": result.interval_cycles}
+        for line in summary_lines(run.project.pipeline, clock_mhz=settings.hls.clock_mhz, **measured):
             console.print(line)
         console.print(f"[bold]{label}: {verdict(result)}[/bold]\n")
     write_reports(out, "gan2hls demo: 32×32 digits", reports)
@@ -222,11 +224,11 @@ def train(
 @app.command()
 def doctor() -> None:
     """Say which tools are found, their versions, and what each missing one costs."""
-    table = Table("tool", "version", "for", "if missing", box=None, padding=(0, 1))
+    table = Table("tool", "version", "for", "while it is missing; how to get it", box=None, padding=(0, 1))
     for row in doctor_rows():
-        version = row.version or "found" if row.found else f"[red]{row.problem}[/red]"
+        version = escape(row.version) or "found" if row.found else f"[red]{escape(row.problem)}[/red]"
         hint = "" if row.found else f"{row.without}; {row.install}"
-        table.add_row(row.name, version, row.purpose, hint)
+        table.add_row(row.name, version, escape(row.purpose), escape(hint))
     console.print(table)
 
 
@@ -234,18 +236,12 @@ def _guarded(action: Callable[[], Any]) -> int:
     try:
         action()
     except Gan2HlsError as error:
-        errors.print(f"[red]error:[/red] {_escape(str(error))}")
+        errors.print(f"[red]error:[/red] {escape(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on where it stopped")
         return 130
-    except BrokenPipeError:
-        return 0
     return 0
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
 from gan2hls.quantize.config import QuantizeConfig
 from gan2hls.quantize.ptq import quantize_float_model
-from gan2hls.report import report_values
+from gan2hls.report import layer_rows, weight_bits
 from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
 
 Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
@@ -220,8 +220,23 @@ class Project:
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
     def report(self) -> dict[str, Any]:
-        """What is known without running anything: layers, folding, cycles and multipliers, as JSON values."""
-        return report_values(self.pipeline, self.clock_mhz)
+        """What is known without running anything.
+
+        Returns:
+            "interval_cycles", "frames_per_second" (at `clock_mhz`), "macs", "mac_multipliers", "other_multipliers",
+            "utilization", "weight_bits", and "layers": the fields of `report.LayerRow` of each node.
+        """
+        pipeline = self.pipeline
+        return {
+            "interval_cycles": pipeline.interval_cycles,
+            "frames_per_second": self.clock_mhz * 1e6 / pipeline.interval_cycles,
+            "macs": pipeline.graph.macs(),
+            "mac_multipliers": pipeline.mac_multipliers,
+            "other_multipliers": pipeline.other_multipliers,
+            "utilization": pipeline.utilization,
+            "weight_bits": weight_bits(pipeline),
+            "layers": [dataclasses.asdict(row) for row in layer_rows(pipeline)],
+        }
 
     @property
     def _scratch(self) -> Path:
