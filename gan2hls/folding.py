@@ -150,8 +150,9 @@ def _pareto(op: MacOp, tensor: TensorType) -> Iterator[tuple[int, int, Fold]]:
     """(multipliers, cycles, fold) of the folds that no other beats, multipliers rising, cycles falling."""
     most = op.largest_fold(tensor)
     out_groups = np.array([groups(most.pe, pe) for pe in range(1, most.pe + 1)])
-    per_group = np.array([op.cycles(tensor, Fold(most.pe, simd)) for simd in range(1, most.simd + 1)])
-    cycles = np.multiply.outer(out_groups, per_group)
+    steps = np.array([op.steps(tensor, simd) for simd in range(1, most.simd + 1)])
+    words = np.array([tensor.pixels * groups(tensor.channels, simd) for simd in range(1, most.simd + 1)])
+    cycles = np.maximum(np.multiply.outer(out_groups, steps), words)  # as op.cycles says, for all folds at once
     cost = np.multiply.outer(np.arange(1, most.pe + 1), np.arange(1, most.simd + 1))
     best = None
     for index in np.lexsort((cycles.ravel(), cost.ravel())):

@@ -1,7 +1,8 @@
 """What `Dense`, `Conv2d` and `ConvTranspose2d` share: exact integer products, walked tap by tap by one kind of kernel.
 
 The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and group
-of `simd` input channels: cycles(pixel) = ceil(out_channels / pe) · max(1, taps · ceil(in_channels / simd)).
+of `simd` input channels: cycles(pixel) = ceil(out_channels / pe) · max(1, taps · ceil(in_channels / simd)). A frame takes the
+sum over its pixels, or as many cycles as it has input beats if they are more.
 """
 
 from abc import abstractmethod
@@ -116,23 +117,54 @@ class MacOp(Op):
     def multipliers(self, fold: Fold) -> int:
         return fold.pe * fold.simd
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
+    def steps(self, tensor: TensorType, simd: int) -> int:
+        """Cycles that one group of output channels takes for one frame."""
+        return int(self._pixel_steps(tensor, simd).sum())
+
+    def _pixel_steps(self, tensor: TensorType, simd: int) -> np.ndarray:
         rows, columns = self.walks(tensor)
-        taps = np.multiply.outer(rows.count, columns.count) * groups(tensor.channels, fold.simd)
-        return groups(self.codes.shape[3], fold.pe) * int(np.maximum(1, taps).sum())
+        return np.maximum(1, np.multiply.outer(rows.count, columns.count) * groups(tensor.channels, simd))
+
+    def cycles(self, tensor: TensorType, fold: Fold) -> int:
+        words = tensor.pixels * groups(tensor.channels, fold.simd)  # one is taken in a cycle
+        return max(groups(self.codes.shape[3], fold.pe) * self.steps(tensor, fold.simd), words)
 
     def ring_words(self, tensor: TensorType, fold: Fold) -> int:
-        """Words of the input ring: what the window spans at most, and one row (for a single row: one frame) to fill meanwhile."""
+        """Words of the smallest input ring with which frames follow each other every `cycles`.
+
+        It holds each pixel's window, and so much more that the words of later windows arrive while earlier pixels compute. All
+        times are exact: a pixel starts in the cycle in which the one before ends, if its words have arrived in earlier cycles;
+        the words that it frees may be replaced from the cycle after its end on.
+        """
+        frame = tensor.pixels * groups(tensor.channels, fold.simd)
+        need, held = self._windows(tensor, fold)
+        need, held = (np.concatenate([words, words + frame, words + 2 * frame]) for words in (need, held))
+        busy = np.tile(groups(self.codes.shape[3], fold.pe) * self._pixel_steps(tensor, fold.simd).ravel(), 3)
+        ends = busy.cumsum()
+        words = [int((need - held).max())]
+        if int(ends[-1]) >= 3 * frame:
+            # Computing never waits: what pixel q holds until its end leaves room for pixel p's window, less one word for each
+            # cycle between that end and p's start (p = q + 1: none; else the cycles strictly between).
+            words.append(int((need[1:] - held[:-1]).max()))
+            earlier = np.minimum.accumulate(held - ends)
+            words.append(int((need[2:] - ends[1:-1] - earlier[:-2]).max()) + 1)
+        else:
+            # Loading never waits: a word comes in every cycle, and each pixel ends as early as that allows.
+            ends = ends + np.maximum.accumulate(need - (ends - busy))
+            words.append(int((ends - held).max()) + 1)
+        return max(words)
+
+    def _windows(self, tensor: TensorType, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
+        """Per output pixel: words of the frame that must have arrived for it, and words freed by the pixels before it."""
         rows, columns = self.walks(tensor)
-        width = tensor.shape[1]
+        width, per_pixel = tensor.shape[1], groups(tensor.channels, fold.simd)
         row_start, column_start = rows.first_needed, columns.first_needed
         row_start[0] = column_start[0] = 0  # inputs that nobody reads are freed with the first that somebody does
         leaves = row_start[1:] > row_start[:-1]
-        released = row_start[:-1, None] * width + leaves[:, None] * column_start[None, :-1]
+        freed = row_start[:-1, None] * width + leaves[:, None] * column_start[None, :-1]
         last = (rows.input + rows.count - 1)[:, None] * width + (columns.input + columns.count)[None, :]
         used = np.multiply.outer(rows.count, columns.count) > 0
-        span = int(np.where(used, last - released, 0).max())
-        return (max(span, 1) + width) * groups(tensor.channels, fold.simd)
+        return np.where(used, last * per_pixel, 1).ravel(), freed.ravel() * per_pixel
 
     def _common_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
         return {

@@ -223,7 +223,7 @@ module pixel_generator #(
       cols      <= exists ? c_count : '0;
       tap_base  <= r_tap + c_tap;
       ring_base <= ring_add(ring_row_q, RingBits'(c_base));
-      need      <= exists ? r_need + WordBits'(c_need) : '0;
+      need      <= exists ? r_need + WordBits'(c_need) : WordBits'(1);  // no output before its frame has begun
       frees     <= end2_q ? r_frees : (r_leaves ? WordBits'(c_frees) : '0);
       last      <= last2_q;
     end
