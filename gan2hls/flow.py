@@ -28,8 +28,8 @@ from gan2hls.metrics import psnr
 from gan2hls.models import latents, shipped_generator
 from gan2hls.passes import check_equal
 from gan2hls.project import CLOCK_MHZ, PART, Project, build
-from gan2hls.quantize.config import QuantizeConfig
-from gan2hls.quantize.ptq import quantize_float_model
+from gan2hls.quantization.config import QuantizeConfig
+from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_json as write_report_json, write_report
 from gan2hls.tools import doctor_rows
 

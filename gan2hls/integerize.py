@@ -33,9 +33,9 @@ from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Resh
 from gan2hls.ops.lookup import function_table
 from gan2hls.ops.mac import MacOp
 from gan2hls.ops.requantize import MULTIPLIER_BITS
-from gan2hls.quantize.blocks import MacLayer, from_out_rows
-from gan2hls.quantize.quantized_model import QuantizedBlock, QuantizedModel, QuantizedStep, check_samples
-from gan2hls.quantize.quantizers import QuantizedWeight
+from gan2hls.quantization.blocks import MacLayer, from_out_rows
+from gan2hls.quantization.quantized_model import QuantizedBlock, QuantizedModel, QuantizedStep, check_samples
+from gan2hls.quantization.quantizers import QuantizedWeight
 
 LARGEST_MULTIPLIER = (1 << (MULTIPLIER_BITS - 1)) - 1
 LARGEST_SHIFT = 47

@@ -20,8 +20,8 @@ from gan2hls.folding import Fold, Folding, Pipeline, choose_folding, make_pipeli
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
-from gan2hls.quantize.config import QuantizeConfig
-from gan2hls.quantize.ptq import quantize_float_model
+from gan2hls.quantization.config import QuantizeConfig
+from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import layer_rows, weight_bits
 from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
 
@@ -60,8 +60,8 @@ def quantize(
         weight_bits: 1 to 16.
         activation_bits: 2 to 16.
         method: how activation ranges are found, "minmax" or "percentile".
-        overrides: layer name → fields of `quantize.config.LayerConfig`.
-        options: further fields of `quantize.config.QuantizeConfig`, e.g. scales="power_of_two".
+        overrides: layer name → fields of `quantization.config.LayerConfig`.
+        options: further fields of `quantization.config.QuantizeConfig`, e.g. scales="power_of_two".
 
     Raises:
         UserError: everything in the model that is not supported, by name; options or samples that are not accepted.

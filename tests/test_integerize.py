@@ -13,9 +13,9 @@ from gan2hls.errors import UserError
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Graph
 from gan2hls.ops import Lookup, Requantize, Reshape
-from gan2hls.quantize.config import LayerConfig, QuantizeConfig
-from gan2hls.quantize.ptq import quantize_float_model
-from tests.quantize.models import ZOO, float_model, qdcgan, samples, zoo
+from gan2hls.quantization.config import LayerConfig, QuantizeConfig
+from gan2hls.quantization.ptq import quantize_float_model
+from tests.quantization.models import ZOO, float_model, qdcgan, samples, zoo
 
 
 def quantize(model, **options):

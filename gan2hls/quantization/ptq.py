@@ -11,16 +11,16 @@ from torch import Tensor
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import IntType
-from gan2hls.quantize.blocks import Block, Step, make_blocks, out_rows
-from gan2hls.quantize.config import LayerConfig, QuantizeConfig
-from gan2hls.quantize.quantized_model import (
+from gan2hls.quantization.blocks import Block, Step, make_blocks, out_rows
+from gan2hls.quantization.config import LayerConfig, QuantizeConfig
+from gan2hls.quantization.quantized_model import (
     QuantizedBlock,
     QuantizedModel,
     QuantizedStep,
     check_samples,
     real_mac,
 )
-from gan2hls.quantize.quantizers import (
+from gan2hls.quantization.quantizers import (
     WEIGHT_QUANTIZERS,
     Format,
     QuantizedWeight,

@@ -7,11 +7,11 @@ from torch import nn
 
 from gan2hls.errors import UserError
 from gan2hls.ir import IntType
-from gan2hls.quantize.blocks import Block, make_blocks
-from gan2hls.quantize.config import LayerConfig, QuantizeConfig
-from gan2hls.quantize.ptq import quantize_float_model
-from gan2hls.quantize.quantizers import WEIGHT_QUANTIZERS, QuantizedWeight, weight_quantizer
-from tests.quantize.models import ZOO, float_model, samples, up, zoo
+from gan2hls.quantization.blocks import Block, make_blocks
+from gan2hls.quantization.config import LayerConfig, QuantizeConfig
+from gan2hls.quantization.ptq import quantize_float_model
+from gan2hls.quantization.quantizers import WEIGHT_QUANTIZERS, QuantizedWeight, weight_quantizer
+from tests.quantization.models import ZOO, float_model, samples, up, zoo
 
 
 def quantize(model, **options):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from gan2hls.errors import raise_problems
 from gan2hls.ops.lookup import TABLE_BITS
-from gan2hls.quantize.quantizers import WEIGHT_QUANTIZERS
+from gan2hls.quantization.quantizers import WEIGHT_QUANTIZERS
 
 _BIT_RANGES = {
     "weight_bits": (1, 16),

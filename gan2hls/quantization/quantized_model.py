@@ -7,8 +7,8 @@ from torch import Tensor
 
 from gan2hls.errors import UserError
 from gan2hls.frontends.float_model import ActivationKind, ActivationLayer, Shape
-from gan2hls.quantize.blocks import MacLayer, ShapeLayer, affine, from_out_rows
-from gan2hls.quantize.quantizers import Format, QuantizedWeight
+from gan2hls.quantization.blocks import MacLayer, ShapeLayer, affine, from_out_rows
+from gan2hls.quantization.quantizers import Format, QuantizedWeight
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import pytest
 
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError
-from gan2hls.quantize.config import LayerConfig, QuantizeConfig
+from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 
 
 def read(values):

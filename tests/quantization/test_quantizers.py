@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gan2hls.ir import IntType
-from gan2hls.quantize.quantizers import (
+from gan2hls.quantization.quantizers import (
     WEIGHT_QUANTIZERS,
     Format,
     QuantizedWeight,
