@@ -1,0 +1,70 @@
+"""Cases of the multiply-accumulate ops, and torch in float64 as their outside reference."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan2hls.ir import IntType, TensorType
+from gan2hls.ops.mac import MacOp
+from tests.ops.contract import Case, draw_type, single
+
+U8, S8 = IntType(8, False), IntType(8, True)
+
+
+def integers(rng: np.random.Generator, shape: Sequence[int], bits: int = 8) -> np.ndarray:
+    """Signed integers of `bits` bits, its smallest and largest among them."""
+    kind = IntType(bits, True)
+    values = rng.integers(kind.min, kind.max + 1, shape)
+    flat = values.reshape(-1)
+    flat[rng.integers(flat.size)] = kind.max
+    flat[rng.integers(flat.size)] = kind.min
+    return values
+
+
+def draw_weights(rng: np.random.Generator, shape: Sequence[int]) -> dict[str, Any]:
+    """`codes`, `code_bits` and `codebook` of any kind that there is."""
+    kind = rng.choice(["narrow", "wide", "binary", "codebook"])
+    if kind == "binary":
+        return {"codes": rng.integers(0, 2, shape), "code_bits": 1, "codebook": (-1, 1)}
+    if kind == "codebook":
+        bits, value_bits = int(rng.integers(1, 5)), int(rng.integers(2, 17))
+        return {
+            "codes": rng.integers(0, 1 << bits, shape),
+            "code_bits": bits,
+            "codebook": tuple(integers(rng, (1 << bits,), value_bits).tolist()),
+        }
+    bits = int(rng.integers(1, 9) if kind == "narrow" else rng.integers(9, 17))
+    return {"codes": integers(rng, shape, bits), "code_bits": bits}
+
+
+def draw_case(rng: np.random.Generator, make: Callable[[np.random.Generator], tuple[MacOp, tuple[int, int]]]) -> Case:
+    """The first valid case of what `make` draws: an op and the (height, width) of its input."""
+    while True:
+        op, (height, width) = make(rng)
+        kind = draw_type(rng, 2, 16 if rng.integers(3) == 0 else 8)
+        in_channels, out_channels = op.codes.shape[2:]
+        if list(op.verify(TensorType((height, width, in_channels), kind, 1.0))):
+            continue
+        pe, simd = int(rng.integers(1, out_channels + 1)), int(rng.integers(1, in_channels + 1))
+        return single("random", op, (height, width, in_channels), kind, pe, simd)
+
+
+def sizes(rng: np.random.Generator, count: int, most: int) -> list[int]:
+    return [int(value) for value in rng.integers(1, most + 1, count)]
+
+
+def torch_operands(op: MacOp, x: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input (n, channels, height, width) and weights (out, in, kernel height, kernel width), float64: exact below 2^53."""
+    table = np.asarray(op.codebook) if op.codebook is not None else None
+    weights = op.codes if table is None else table[op.codes]
+    assert np.abs(weights).sum() * np.abs(x).max() < 1 << 53
+    return (
+        torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))).double(),
+        torch.from_numpy(np.ascontiguousarray(weights.transpose(3, 2, 0, 1))).double(),
+    )
+
+
+def from_torch(y: torch.Tensor) -> np.ndarray:
+    return y.numpy().transpose(0, 2, 3, 1).astype(np.int64)

@@ -1,0 +1,55 @@
+"""Transposed convolution against torch's own."""
+
+import numpy as np
+import torch
+
+from gan2hls.ir import IntType
+from gan2hls.ops import ConvTranspose2d
+from tests.ops.contract import Case, OpContract, single
+from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, from_torch, integers, sizes, torch_operands
+
+
+def make(rng: np.random.Generator) -> tuple[ConvTranspose2d, tuple[int, int]]:
+    kernel, channels = sizes(rng, 2, 5), sizes(rng, 2, 6)
+    stride = sizes(rng, 2, 4)
+    padding = [int(rng.integers(0, size + 1)) for size in kernel]
+    extra = [int(rng.integers(0, step)) for step in stride]
+    op = ConvTranspose2d(
+        **draw_weights(rng, (*kernel, *channels)),
+        stride=(stride[0], stride[1]),
+        padding=(padding[0], padding[1]),
+        output_padding=(extra[0], extra[1]),
+    )
+    height, width = sizes(rng, 2, 5)
+    return op, (height, width)
+
+
+class TestConvTranspose2d(OpContract):
+    def draw(self, rng: np.random.Generator) -> Case:
+        return draw_case(rng, make)
+
+    def corners(self, rng: np.random.Generator) -> list[Case]:
+        def op(*shape: int, bits: int = 8, **options) -> ConvTranspose2d:
+            return ConvTranspose2d(integers(rng, shape, bits), bits, **options)
+
+        binary = ConvTranspose2d(
+            rng.integers(0, 2, (3, 3, 4, 3)), 1, codebook=(-1, 1), stride=(2, 2), padding=(1, 1), output_padding=(1, 1)
+        )
+        ternary = ConvTranspose2d(rng.integers(0, 4, (4, 4, 3, 4)), 2, codebook=(0, 1, -1, 7), stride=(2, 2), padding=(1, 1))
+        return [
+            single("DCGAN layer", op(4, 4, 4, 4, stride=(2, 2), padding=(1, 1)), (4, 4, 4), S8, 2, 2),
+            single("stride > kernel", op(2, 1, 3, 2, stride=(3, 3), output_padding=(2, 1)), (3, 2, 3), S8, 2, 3),
+            single("1x1 input", op(4, 4, 5, 3, stride=(1, 1)), (1, 1, 5), U8, 3, 2),
+            single("one channel", op(3, 3, 1, 1, stride=(2, 2)), (3, 4, 1), IntType(2, True)),
+            single("cropped", op(5, 4, 2, 2, stride=(2, 3), padding=(4, 3)), (5, 4, 2), S8, 1, 2),
+            single("rectangular", op(2, 5, 3, 5, stride=(3, 1), padding=(0, 2), bits=16), (2, 5, 3), IntType(16, True), 5, 2),
+            single("1-bit weights", binary, (3, 3, 4), U8, 3, 4),
+            single("2-bit codebook", ternary, (2, 3, 3), IntType(4, False), 3, 2),
+        ]
+
+    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
+        (op,) = case.ops
+        assert isinstance(op, ConvTranspose2d)
+        values, weights = torch_operands(op, x)
+        options = {"stride": op.stride, "padding": op.padding, "output_padding": op.output_padding}
+        return from_torch(torch.nn.functional.conv_transpose2d(values, weights.transpose(0, 1), **options))
