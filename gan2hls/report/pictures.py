@@ -18,7 +18,9 @@ DIFFERENCE_GAIN = 8
 """How much the row of errors brightens the distance between golden and float; one 8-bit step alone is invisible."""
 
 VECTOR_SHOWN = 64
-"""Values of a vector output that are drawn."""
+"""Values of a vector output that are drawn, `VECTOR_COLUMNS` in a row."""
+
+VECTOR_COLUMNS = 16
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class PictureRow:
 
     label: str
     pictures: list[Picture | None]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self.pictures)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def make_gallery(run: RunReport) -> Gallery:
             return PictureRow(label, [None] * columns)
         shown = images[:columns]
         bad = unequal(shown, run.golden[: len(shown)]).reshape(len(shown), -1).any(axis=1) & compare
-        tiles = (_tiles(shown).astype(np.float64) - low) / (high - low) * 2 - 1
+        tiles = (_tiles(shown, low).astype(np.float64) - low) / (high - low) * 2 - 1
         pictures: list[Picture | None] = [_picture(*pair) for pair in zip(tiles, bad.tolist(), strict=True)]
         return PictureRow(label, pictures + [None] * (columns - len(pictures)))
 
@@ -79,18 +85,18 @@ def _is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[1] * shape[2] > 1
 
 
-def _tiles(images: np.ndarray) -> np.ndarray:
-    """Anything (n, …) as pictures (n, 1 or 3, h, w): vectors folded, channels that are no colours side by side."""
+def _tiles(images: np.ndarray, low: float) -> np.ndarray:
+    """Anything (n, …) as pictures (n, 1 or 3, h, w): channels that are no colours side by side, vectors folded, the end
+    of their last row filled with `low`."""
     if _is_picture(images.shape[1:]):
         count, channels, height, width = images.shape
         if channels in (1, 3):
             return images
         return images[:, :4].transpose(0, 2, 1, 3).reshape(count, 1, height, min(channels, 4) * width)
     values = images.reshape(len(images), -1)[:, :VECTOR_SHOWN]
-    width = min(8, values.shape[1])
-    padded = np.zeros((len(values), -(-values.shape[1] // width) * width), values.dtype)
-    padded[:, : values.shape[1]] = values
-    return padded.reshape(len(values), 1, -1, width)
+    width = min(VECTOR_COLUMNS, values.shape[1])
+    rest = -values.shape[1] % width
+    return np.pad(values, ((0, 0), (0, rest)), constant_values=low).reshape(len(values), 1, -1, width)
 
 
 def _picture(tile: np.ndarray, differs: bool) -> Picture:
@@ -109,6 +115,8 @@ def _notes(run: RunReport, columns: int, low: float, high: float) -> Iterator[st
         size = math.prod(shape)
         cut = f", the first {VECTOR_SHOWN} of them drawn" if size > VECTOR_SHOWN else ""
         yield f"The output is no image but {size:,} values{cut}: one square a value, row by row."
+        if size > VECTOR_COLUMNS and min(size, VECTOR_SHOWN) % VECTOR_COLUMNS:
+            yield "Squares after the last value are black."
     elif shape[0] not in (1, 3):
         cut = ", the first 4 drawn" if shape[0] > 4 else ""
         yield f"The output has {shape[0]} channels{cut}: they stand side by side in grey."

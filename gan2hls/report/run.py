@@ -74,9 +74,11 @@ class RunReport:
 
     @property
     def state(self) -> str:
-        """ "different", "equal" (both worlds compared) or "partial" (something was not compared)."""
+        """ "different", "equal" (both worlds compared), "partial" (one was not) or "open" (nothing was compared)."""
         if self.total_differing:
             return "different"
+        if not self.total_compared:
+            return "open"
         return "equal" if all(self.compared_values.get(name) for name in COMPARED) else "partial"
 
 
