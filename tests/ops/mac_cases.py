@@ -56,7 +56,7 @@ def sizes(rng: np.random.Generator, count: int, most: int) -> list[int]:
 
 
 def torch_operands(op: MacOp, x: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Input (n, channels, height, width) and weights (out, in, kernel height, kernel width), float64: exact below 2^53."""
+    """Input (n, channels, height, width) and weights (out, in, height, width), float64: exact below 2^53."""
     table = np.asarray(op.codebook) if op.codebook is not None else None
     weights = op.codes if table is None else table[op.codes]
     assert np.abs(weights).sum() * np.abs(x).max() < 1 << 53

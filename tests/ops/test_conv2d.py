@@ -36,7 +36,9 @@ class TestConv2d(OpContract):
             single("pixels without taps", op(1, 2, 3, 2, stride=(2, 3), padding=(2, 4)), (3, 3, 3), S8, 1, 3),
             single("1x1 input", op(1, 1, 6, 5), (1, 1, 6), IntType(2, False), 3, 4),
             single("bound by loading", op(2, 2, 1, 4, stride=(4, 4)), (7, 6, 1), S8, 4, 1),
-            single("16 bits", op(2, 3, 3, 3, stride=(1, 2), padding=(1, 0), bits=16), (3, 5, 3), IntType(16, False), 3, 3),
+            single(
+                "16 bits", op(2, 3, 3, 3, stride=(1, 2), padding=(1, 0), bits=16), (3, 5, 3), IntType(16, False), 3, 3
+            ),
             single("1-bit weights", binary, (3, 4, 5), U8, 2, 3),
             single("2-bit codebook", ternary, (5, 3, 2), IntType(5, True), 2, 2),
         ]

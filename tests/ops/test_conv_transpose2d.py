@@ -35,14 +35,23 @@ class TestConvTranspose2d(OpContract):
         binary = ConvTranspose2d(
             rng.integers(0, 2, (3, 3, 4, 3)), 1, codebook=(-1, 1), stride=(2, 2), padding=(1, 1), output_padding=(1, 1)
         )
-        ternary = ConvTranspose2d(rng.integers(0, 4, (4, 4, 3, 4)), 2, codebook=(0, 1, -1, 7), stride=(2, 2), padding=(1, 1))
+        ternary = ConvTranspose2d(
+            rng.integers(0, 4, (4, 4, 3, 4)), 2, codebook=(0, 1, -1, 7), stride=(2, 2), padding=(1, 1)
+        )
         return [
             single("DCGAN layer", op(4, 4, 4, 4, stride=(2, 2), padding=(1, 1)), (4, 4, 4), S8, 2, 2),
             single("stride > kernel", op(2, 1, 3, 2, stride=(3, 3), output_padding=(2, 1)), (3, 2, 3), S8, 2, 3),
             single("1x1 input", op(4, 4, 5, 3, stride=(1, 1)), (1, 1, 5), U8, 3, 2),
             single("one channel", op(3, 3, 1, 1, stride=(2, 2)), (3, 4, 1), IntType(2, True)),
             single("cropped", op(5, 4, 2, 2, stride=(2, 3), padding=(4, 3)), (5, 4, 2), S8, 1, 2),
-            single("rectangular", op(2, 5, 3, 5, stride=(3, 1), padding=(0, 2), bits=16), (2, 5, 3), IntType(16, True), 5, 2),
+            single(
+                "rectangular",
+                op(2, 5, 3, 5, stride=(3, 1), padding=(0, 2), bits=16),
+                (2, 5, 3),
+                IntType(16, True),
+                5,
+                2,
+            ),
             single("1-bit weights", binary, (3, 3, 4), U8, 3, 4),
             single("2-bit codebook", ternary, (2, 3, 3), IntType(4, False), 3, 2),
         ]

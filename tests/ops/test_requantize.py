@@ -56,7 +56,7 @@ class TestRequantize(OpContract):
             arrays = [np.array(values) for values in negative]
             return Requantize(np.array(multiplier), np.array(bias), shift, low, high, output, 1.0, *arrays)
 
-        leaky = op([77, -131071, 0], [-5000, 999, -1], 14, -128, 127, 8, [-3, 40000, 7], [11, -2**20, 2**14])
+        leaky = op([77, -131071, 0], [-5000, 999, -1], 14, -128, 127, 8, [-3, 40000, 7], [11, -(2**20), 2**14])
         shifted_leaky = op([1, 256, 4096], [3, -70000, 1 << 30], 10, -2048, 2047, 12, [51, -25, 131071], [0, 7, -9])
         return [
             single("no shift", op([1, -1, 3], [0, 5, -7], 0, -128, 127), (3, 3, 3), IntType(7, True), 2),
