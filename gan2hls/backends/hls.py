@@ -27,6 +27,16 @@ _TEMPLATES = {
 _EVERY_PROJECT = ("axis.h", "frames.h", "process.h", "sim/hls_stream.h", "sim/ap_axi_sdata.h")
 """Headers that the generated files use beside the kernels."""
 
+_TAKEN = (
+    " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const "
+    " const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern "
+    " false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or "
+    " or_eq private protected public register reinterpret_cast return short signed sizeof static static_assert "
+    " static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using "
+    " virtual void volatile wchar_t while xor xor_eq main std hls gan2hls csim "
+)
+"""What no top function can be called: the words of C++17, and the other names of its scope."""
+
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
@@ -97,6 +107,8 @@ def _check(
     problems = []
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         problems.append(f"name {name!r} is not a C identifier; use letters, digits and _")
+    elif f" {name} " in _TAKEN:
+        problems.append(f"name {name!r} has a meaning in C++ already; use another")
     if not re.fullmatch(r"[A-Za-z0-9_.:-]+", part):
         problems.append(f"part {part!r} is not a device name; use letters, digits, '_', '.', ':' and '-'")
     if not 0 < clock_mhz < float("inf"):

@@ -9,8 +9,17 @@ import torch
 from gan2hls.folding import Stage
 from gan2hls.ir import Fold, IntType, Op, TensorType
 from gan2hls.ops import Lookup, Requantize, Reshape, Upsample
-from tests.hls.bench import CASE_FRAMES, Case, build, check, pipeline_of, random_integers, random_mac, random_type
-from tests.hls.bench import with_parameters
+from tests.hls.bench import (
+    CASE_FRAMES,
+    Case,
+    build,
+    check,
+    pipeline_of,
+    random_integers,
+    random_mac,
+    random_type,
+    with_parameters,
+)
 
 
 def axis_taps(stem: str, parameters: dict[str, int], axis: str) -> list[list[int]]:

@@ -126,12 +126,17 @@ public:
 
     void add(const char* name, std::function<void()> body) {
         if (current_ != nullptr) throw std::logic_error(std::string("process ") + name + " started inside a process");
-        auto fresh = std::make_unique<process>();
-        fresh->name = name;
-        fresh->body = std::move(body);
-        if (stacks_.size() <= processes_.size()) stacks_.push_back(std::make_unique<stack_memory>());
-        prepare_context(fresh->registers, stacks_[processes_.size()]->base(), stack_memory::bytes, &scheduler::entry);
-        processes_.push_back(std::move(fresh));
+        try {
+            auto fresh = std::make_unique<process>();
+            fresh->name = name;
+            fresh->body = std::move(body);
+            if (stacks_.size() <= processes_.size()) stacks_.push_back(std::make_unique<stack_memory>());
+            prepare_context(fresh->registers, stacks_[processes_.size()]->base(), stack_memory::bytes, &scheduler::entry);
+            processes_.push_back(std::move(fresh));
+        } catch (...) {
+            processes_.clear();  // no memory: the region will never run, and must not be part of the next one
+            throw;
+        }
     }
 
     /// Run all processes added since the last call until each has returned.

@@ -1,0 +1,162 @@
+"""Seeded bugs: a kernel with any one of these must fail the comparison, or the comparison proves nothing."""
+
+import numpy as np
+import pytest
+
+from gan2hls.ir import Fold, IntType, TensorType
+from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
+from tests.hls.bench import Case, Library, build, check, pipeline_of, random_integers, with_parameters
+from tests.hls.test_kernels import smallest_ring
+
+SIGNED, UNSIGNED = IntType(5, True), IntType(6, False)
+
+# kernel whose pipeline shows it: (header, text, its replacement)
+MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
+    "conv_transpose2d": [
+        ("conv_transpose2d.h", "Config, transposed_walk", "Config, convolution_walk"),
+        ("mac_engine.h", "sum += multiply", "sum -= multiply"),
+        ("mac_engine.h", "ty == 0 && tx == 0 && channels == 0", "ty == 0 && channels == 0"),
+        ("mac_engine.h", "floor_div(origin, stride)", "floor_div(origin - 1, stride)"),
+        ("mac_engine.h", "origin - first * stride", "origin - first * stride - 1"),
+        ("mac_engine.h", "(lane < last_lanes || !last_channels)", "true"),
+        ("mac_engine.h", "[unsigned(code)]", "[unsigned(code) ^ 1U]"),
+        ("mac_engine.h", "if (last_step) out.write(y);", "if (last_step && (ox != 1 || oy != 1)) out.write(y);"),
+        ("mac_engine.h", "loaded < released + Config::RingWords)", "loaded < released + Config::RingWords + 1)"),
+        ("mac_engine.h", "row_ring += row_ring_step;", ""),
+        ("mac_engine.h", "row_weight += row_weight_step;", ""),
+        ("mac_engine.h", "weight += tap_weight_step;", "++weight;"),
+        ("mac_engine.h", "group_weight += group_weight_step;", ""),
+        (
+            "mac_engine.h",
+            "if (word >= Config::RingWords) word -= Config::RingWords;",
+            "if (word >= Config::RingWords) word = 0;",
+        ),
+        ("mac_engine.h", "timing.iterations += wait + cycles;", "timing.iterations += cycles;"),
+        ("axis.h", "beat == Beats - 1", "beat == Beats"),
+        ("axis.h", "lane * lane_bits<Pack>", "(int(Pack::size) - 1 - lane) * lane_bits<Pack>"),
+        ("lanes.h", "pack[lane] = lane_integer", "pack[lane ^ 1U] = lane_integer"),
+    ],
+    "conv2d": [
+        ("conv2d.h", "Config, convolution_walk", "Config, transposed_walk"),
+        ("mac_engine.h", "origin = output * stride - pad;", "origin = output * stride - pad + 1;"),
+        ("mac_engine.h", "has_taps && (lane", "(lane"),
+    ],
+    "window": [
+        ("mac_engine.h", "loaded >= needed && !done", "!done"),
+    ],
+    "dense": [
+        ("dense.h", "OutWidth = 1", "OutWidth = 2"),
+        ("dense.h", "InHeight = 1", "InHeight = 2"),
+        ("mac_engine.h", "= before + sum;", "= ap_int<Config::OutBits - 1>(before + sum);"),
+    ],
+    "requantize": [
+        ("requantize.h", "(t + half) >> Config::Shift", "t >> Config::Shift"),
+        ("requantize.h", "if (shifted > Config::High) return Config::High;", ""),
+        ("requantize.h", "if (shifted < Config::Low) return Config::Low;", ""),
+        ("requantize.h", "(x < threshold", "(x <= threshold"),
+        ("requantize.h", "(flip[group][lane] != 0)", "false"),
+        ("requantize.h", "t += negative", "t -= negative"),
+        ("requantize.h", "? 0 : group + 1", "? 0 : group"),
+        (
+            "requantize.h",
+            "? signed_t<Config::MultiplierBits>(negative_multiplier",
+            "? signed_t<Config::MultiplierBits>(multiplier",
+        ),
+    ],
+    "shift": [
+        ("requantize.h", "<< int(multiplier[group][lane])", "<< int(multiplier[group][lane] + 1)"),
+        ("requantize.h", "Config::Shift == 0 ? signed_t<Bits>(0)", "Config::Shift == 0 ? signed_t<Bits>(1)"),
+    ],
+    "lookup": [
+        ("lookup.h", "table[unsigned(address)]", "table[unsigned(address) ^ 1U]"),
+        ("lookup.h", "address = x;", "address = x < 0 ? -x : x;"),
+    ],
+    "upsample": [
+        ("upsample.h", "copy_x == 0 && copy_y == 0", "copy_x == 0"),
+        ("upsample.h", "copy_x != Config::FactorWidth - 1", "copy_x != Config::FactorWidth - 2"),
+        ("upsample.h", "kept[pixel + group] = x_word;", "if (pixel == 0) kept[pixel + group] = x_word;"),
+        ("upsample.h", "copy_y == Config::FactorHeight - 1", "copy_y == Config::FactorHeight"),
+    ],
+    "reshape": [
+        ("reshape.h", "Config::OutChannels>(in, out)", "Config::InChannels>(in, out)"),
+        ("repack.h", "elements_in_word(in_done, InChannels, in_lanes)", "in_lanes"),
+        ("repack.h", "= elements[place + want]", "= elements[place]"),
+        ("repack.h", "elements[held + lane]", "elements[lane]"),
+        ("repack.h", "held -= want;\n            out_done", "held -= want - 1;\n            out_done"),
+    ],
+    "width_converter": [
+        ("width_converter.h", "Config::Channels, Config::Channels>(in, out)", "Config::Channels, 1>(in, out)"),
+    ],
+}
+
+
+def healthy_case(stem: str) -> Case:
+    """A pipeline that shows the bugs of a kernel: no number divides another, and the ring is the smallest."""
+    rng = np.random.default_rng(1)
+    tensor = TensorType((3, 2, 5), SIGNED, 1.0)
+    folds = [Fold(2, 2)]
+    if stem == "conv_transpose2d":
+        tensor = TensorType((5, 4, 5), SIGNED, 1.0)
+        codes = rng.integers(0, 4, (3, 4, 5, 3))
+        ops = [ConvTranspose2d(codes, 2, codebook=(-3, 1, 7, 2), stride=(2, 2), padding=(1, 1))]
+    elif stem == "conv2d":  # its corners have no taps
+        ops = [Conv2d(random_integers(rng, SIGNED, (2, 3, 5, 3)), 5, stride=(1, 1), padding=(2, 3))]
+    elif stem == "window":  # computed faster than its rows come in
+        tensor = TensorType((4, 5, 1), SIGNED, 1.0)
+        ops, folds = [Conv2d(random_integers(rng, SIGNED, (3, 2, 1, 1)), 5)], [Fold(1, 1)]
+    elif stem == "dense":
+        tensor = TensorType((1, 1, 5), SIGNED, 1.0)
+        ops = [Dense(random_integers(rng, SIGNED, (1, 1, 5, 3)), 5)]
+    elif stem == "requantize":
+        m, mn = np.array([50, -70, 9, -110, 3]), np.array([5, 3, -8, 7, 90])
+        b, bn = np.array([0, 100, -9, 1, 6]), np.array([9, -5, 3, 700, 33])
+        ops = [Requantize(m, b, 5, -9, 11, SIGNED, 1.0, mn, bn)]
+    elif stem == "shift":
+        ops = [Requantize(np.array([1, 2, 4, 1, 2]), np.array([0, 1, -2, 3, 4]), 0, -16, 15, SIGNED, 1.0)]
+    elif stem == "lookup":
+        ops = [Lookup(rng.permutation(np.arange(-16, 16)), SIGNED, 1.0)]
+    elif stem == "upsample":
+        ops = [Upsample((3, 2))]
+    elif stem == "reshape":
+        ops, folds = [Reshape((1, 5, 6))], [Fold(4, 2)]
+    else:
+        ops, folds = [Upsample((1, 1)), Upsample((1, 1))], [Fold(2, 2), Fold(3, 3)]
+    pipeline = pipeline_of(tensor, ops, folds)
+    if "RingWords" in pipeline.stages[0].parameters:
+        pipeline = with_parameters(pipeline, 0, RingWords=smallest_ring(pipeline.stages[0]))
+    x = random_integers(rng, SIGNED, (2, *tensor.shape))
+    if stem == "dense":  # the largest sums that can be
+        channel = np.abs(ops[0].weights[0, 0]).sum(0).argmax()
+        x[1] = np.where(ops[0].weights[0, 0, :, channel] > 0, SIGNED.min, SIGNED.max)
+    return Case(stem, pipeline, x, pipeline.graph.run_stream(x).astype(np.int64))
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, list[Case]]:
+    found = {}
+    for stem, mutations in MUTATIONS.items():
+        healthy = healthy_case(stem)
+        mutants = [
+            Case(f"{stem}_{index}", healthy.pipeline, healthy.x, healthy.golden, edit)
+            for index, edit in enumerate(mutations)
+        ]
+        found[stem] = [healthy, *mutants]
+    return found
+
+
+@pytest.fixture(scope="module")
+def library(cases: dict[str, list[Case]], tmp_path_factory: pytest.TempPathFactory) -> Library:
+    every = sorted((case for group in cases.values() for case in group), key=lambda case: case.edit is not None)
+    return build(every, tmp_path_factory.mktemp("mutants"), "-w")
+
+
+@pytest.mark.parametrize("stem", MUTATIONS)
+def test_seeded_bugs_are_found(stem: str, cases: dict[str, list[Case]], library: Library) -> None:
+    healthy, *mutants = cases[stem]
+    check(library, healthy)
+    survivors = []
+    for mutant in mutants:
+        y, message = library.run(mutant)
+        if not message and np.array_equal(y, mutant.golden):
+            survivors.append(mutant.edit)
+    assert not survivors
