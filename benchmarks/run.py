@@ -94,7 +94,7 @@ def golden() -> dict[str, Any]:
             check=True,
             capture_output=True,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, chosen),  # noqa: B023, PLW1509
+            preexec_fn=lambda: os.sched_setaffinity(0, chosen),  # noqa: B023
         )
         rows.append(json.loads(result.stdout.splitlines()[-1]))
     return {"batch": BATCH, "rows": rows, "wanted": "golden_speed_over_torch at least 0.5"}
@@ -152,7 +152,9 @@ def kernel() -> dict[str, Any]:
             fold = design.pipeline.folding["up"]
             assert run.interval_cycles is not None
             share = graph.macs() / (run.interval_cycles * fold.pe * fold.simd)
-            rows.append({"pe": fold.pe, "simd": fold.simd, "interval_cycles": run.interval_cycles, "utilization": share})
+            rows.append(
+                {"pe": fold.pe, "simd": fold.simd, "interval_cycles": run.interval_cycles, "utilization": share}
+            )
     return {"useful_macs": graph.macs(), "rows": rows, "wanted": "utilization at least 0.99"}
 
 

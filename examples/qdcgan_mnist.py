@@ -2,9 +2,9 @@
 
     python examples/qdcgan_mnist.py MNIST-W4A4.npz out
 
-The file holds four arrays (out, in, kh, kw), multiples of 1/8, stored flipped. Latents are rounded to multiples of 1/128, and
-activations are clip(round(16·relu(x)), 0, 15) / 16. With these scales the integers before tanh are those of the published
-network, exactly.
+The file holds four arrays (out, in, kh, kw), multiples of 1/8, stored flipped. Latents are rounded to multiples of
+1/128, and activations are clip(round(16·relu(x)), 0, 15) / 16. With these scales the integers before tanh are those of
+the published network, exactly.
 """
 
 import argparse

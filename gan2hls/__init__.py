@@ -1,10 +1,10 @@
 """gan2hls: from a trained GAN generator to bit-exact Vitis-HLS C++ and SystemVerilog.
 
-    import gan2hls
-    model = gan2hls.load("generator.safetensors", architecture="generator.toml")
-    graph = gan2hls.quantize(model, calibration, weight_bits=8, activation_bits=8)
-    project = gan2hls.build(graph, "out", multipliers=64)
-    assert (project.csim(z) == graph.run(z)).all()
+import gan2hls
+model = gan2hls.load("generator.safetensors", architecture="generator.toml")
+graph = gan2hls.quantize(model, calibration, weight_bits=8, activation_bits=8)
+project = gan2hls.build(graph, "out", multipliers=64)
+assert (project.csim(z) == graph.run(z)).all()
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 __all__ = ["CosimResult", "Graph", "Project", "__version__", "build", "load", "quantize"]
 
 if TYPE_CHECKING:
-    from gan2hls.project import CosimResult, Project, build, load, quantize
     from gan2hls.ir import Graph
+    from gan2hls.project import CosimResult, Project, build, load, quantize
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,12 @@
-"""The command line: each command is a stage of the flow, or runs it whole."""
+"""The command line: each command is a stage of the flow, or runs it whole.
+
+Commands import what they need when they run, so that help and `doctor` do not wait for torch.
+"""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,10 +16,10 @@ from rich.table import Table
 from gan2hls import __version__
 from gan2hls.errors import Gan2HlsError
 from gan2hls.files import MARKER, check_output_directory, write_json
-from gan2hls.flow import FlowConfig, Run, read_flow_config, write_reports
-from gan2hls.models.training import read_train_config, train as train_model
-from gan2hls.report import layer_table, summary_lines, verdict
 from gan2hls.tools import doctor_rows
+
+if TYPE_CHECKING:
+    from gan2hls.flow import FlowConfig, Run
 
 app = typer.Typer(
     name="gan2hls",
@@ -53,7 +56,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """From a trained GAN generator to bit-exact Vitis-HLS C++ and SystemVerilog."""
 
@@ -67,7 +72,9 @@ def _run(
     weight_bits: int | None,
     activation_bits: int | None,
     multipliers: int | None,
-) -> Run:
+) -> "Run":
+    from gan2hls.flow import read_flow_config
+
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
@@ -81,7 +88,9 @@ def _run(
     return _until(stage, directory, settings)
 
 
-def _until(stage: str, directory: Path, settings: FlowConfig, label: str = "") -> Run:
+def _until(stage: str, directory: Path, settings: "FlowConfig", label: str = "") -> "Run":
+    from gan2hls.flow import Run
+
     with console.status("starting") as status:
 
         def say(line: str) -> None:
@@ -103,8 +112,7 @@ def quantize(
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
     run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, None)
-    result = run.summary("quantize")
-    console.print(f"PSNR of the golden model against float: {result['psnr']:.2f} dB")
+    console.print(f"PSNR of the golden model against float: {run.psnr:.2f} dB")
     console.print(f"integer graph: {run.directory / 'quantize'}")
 
 
@@ -124,10 +132,12 @@ def build(
     console.print(f"HLS project: {run.project.directory / 'hls'}\nRTL design:  {run.project.directory / 'rtl'}")
 
 
-def _show_project(run: Run) -> None:
+def _show_project(run: "Run") -> None:
+    from gan2hls.report import layer_table, summary_lines
+
     pipeline = run.project.pipeline
     console.print(layer_table(pipeline))
-    for line in summary_lines(pipeline, clock_mhz=run.config.hls.clock_mhz):
+    for line in summary_lines(pipeline, run.config.hls.clock_mhz):
         console.print(line)
 
 
@@ -191,6 +201,9 @@ def report(
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] = RUNS / "demo") -> None:
     """Run the shipped generator at W8A8 and W4A4 through everything, and write one report."""
+    from gan2hls.flow import read_flow_config, write_reports
+    from gan2hls.report import layer_table, summary_lines, verdict
+
     check_output_directory(out)
     write_json(out / MARKER, {"kind": "demo"})
     reports = []
@@ -201,8 +214,7 @@ def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] =
         result = run.run_report(label)
         reports.append(result)
         console.print(layer_table(run.project.pipeline))
-        measured = {"latency_cycles": result.latency_cycles, "interval_cycles": result.interval_cycles}
-        for line in summary_lines(run.project.pipeline, clock_mhz=settings.hls.clock_mhz, **measured):
+        for line in summary_lines(run.project.pipeline, settings.hls.clock_mhz, result):
             console.print(line)
         console.print(f"[bold]{label}: {verdict(result)}[/bold]\n")
     write_reports(out, "gan2hls demo: 32×32 digits", reports)
@@ -216,8 +228,11 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in the folder, if there is one.")] = True,
 ) -> None:
     """Train a DCGAN on images; interrupted, it goes on where it stopped."""
+    from gan2hls.models import training
+
     command = f"gan2hls train --config {config}" if config else "gan2hls train"
-    weights = train_model(read_train_config(config), out, resume=resume, progress=sys.stderr.isatty(), command=command)
+    settings = training.read_train_config(config)
+    weights = training.train(settings, out, resume=resume, progress=sys.stderr.isatty(), command=command)
     console.print(f"generator: {weights}")
 
 

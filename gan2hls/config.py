@@ -104,7 +104,8 @@ def _convert_sequence(
     if len(value) != len(kinds):
         problems.append(f"{where}: expected {len(kinds)} values, got {len(value)}")
         return ()
-    made = [_convert(kind, item, f"{where}[{i}]", problems) for i, (kind, item) in enumerate(zip(kinds, value, strict=True))]
+    pairs = enumerate(zip(kinds, value, strict=True))
+    made = [_convert(kind, item, f"{where}[{i}]", problems) for i, (kind, item) in pairs]
     return made if origin is list else tuple(made)
 
 

@@ -1,11 +1,13 @@
 """The flow behind the command line and the Makefile: named stages, each with a checkpoint.
 
-A run is a folder in which each stage of `STAGES` leaves its result. `gan2hls.json` there records from which inputs each was
-made; a stage that was made from the same inputs is not made again, so that an interrupted run goes on where it stopped.
+A run is a folder in which each stage of `STAGES` leaves its result. `gan2hls.json` there records from which inputs each
+was made; a stage that was made from the same inputs is not made again, so that an interrupted run goes on where it
+stopped.
 """
 
 import dataclasses
 import json
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +32,8 @@ from gan2hls.passes import check_equal
 from gan2hls.project import CLOCK_MHZ, PART, Project, build
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
-from gan2hls.report import RunReport, write_json as write_report_json, write_report
+from gan2hls.report import RunReport, write_report
+from gan2hls.report import write_json as write_report_json
 from gan2hls.tools import doctor_rows
 
 STAGES = ("quantize", "build", "csim", "cosim", "report")
@@ -188,6 +191,12 @@ class Run:
         """The JSON result of a stage that has been made."""
         return dict(read_json(self._result(stage)))
 
+    @property
+    def psnr(self) -> float:
+        """Of the golden model against float, in dB; infinite where they are equal (JSON has no infinity)."""
+        value = self.summary("quantize")["psnr"]
+        return math.inf if value is None else float(value)
+
     def run_report(self, label: str) -> RunReport:
         """What the report says of this run; stages up to cosim must have been made."""
         csim, cosim = self.summary("csim"), self.summary("cosim")
@@ -203,7 +212,7 @@ class Run:
             rtl=_load_images(self.directory / "cosim.npy", pipeline),
             compared_values={"C++": csim["values"], "RTL": cosim["values"]},
             differing_values=0,
-            psnr=self.summary("quantize")["psnr"],
+            psnr=self.psnr,
             latency_cycles=cosim["latency_cycles"],
             interval_cycles=cosim["interval_cycles"],
             clock_mhz=self.config.hls.clock_mhz,
@@ -266,7 +275,8 @@ class Run:
         golden = graph.run(z)
         graph.save(self.directory / "quantize")
         _save_arrays(self.directory / "samples.npz", latents=z, real=real, golden=golden)
-        result = {"psnr": psnr(golden, real), "proxy": proxy_distance(quantized, graph, z)}
+        quality = psnr(golden, real)
+        result = {"psnr": quality if math.isfinite(quality) else None, "proxy": proxy_distance(quantized, graph, z)}
         write_json(self._result("quantize"), result)
 
     def _build(self) -> None:
@@ -342,7 +352,7 @@ def _content(path: Path) -> bytes:
 
 def _save_arrays(path: Path, **arrays: np.ndarray) -> None:
     with tempfile.TemporaryFile() as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        np.savez(stream, **arrays)
         stream.seek(0)
         write_bytes(path, stream.read())
 

@@ -1,8 +1,8 @@
 """Folding: how many input and output channels of each op work at once, and the pipeline of kernels that results.
 
 `choose_folding` gives every MAC op the cheapest (PE, SIMD) that meets a common number of cycles a frame, the smallest
-that a multiplier budget allows. `make_pipeline` puts the kernels in a row, with lane converters where neighbours disagree;
-both backends only render what it says.
+that a multiplier budget allows. `make_pipeline` puts the kernels in a row, with lane converters where neighbours
+disagree; both backends only render what it says.
 """
 
 import re
@@ -25,7 +25,7 @@ STREAM_DEPTH = 2
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream between two stages: `pixels` pixels a frame, `lanes` of `channels` channels a beat, `depth` beats deep."""
+    """A stream between stages: `pixels` a frame, `lanes` of `channels` channels a beat, `depth` beats deep."""
 
     name: str
     pixels: int
@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One kernel instance: `stem` names it, `node` the op it computes ("" for a converter), `cycles` its busy cycles a frame."""
+    """A kernel instance: its `stem`, the `node` that it computes ("" for a converter), its busy `cycles` a frame."""
 
     name: str
     stem: str
@@ -92,7 +92,10 @@ class Pipeline:
 
 
 def choose_folding(
-    graph: Graph, *, multipliers: int = 64, given: Mapping[str, Fold | tuple[int, int] | Mapping[str, int]] | None = None
+    graph: Graph,
+    *,
+    multipliers: int = 64,
+    given: Mapping[str, Fold | tuple[int, int] | Mapping[str, int]] | None = None,
 ) -> Folding:
     """A fold for every node: what is `given`, and for the rest the fastest balanced choice within a multiplier budget.
 
@@ -109,27 +112,24 @@ def choose_folding(
     for node, tensor, _ in graph.steps():
         if isinstance(node.op, MacOp):
             fold = fixed.get(node.name)
-            options[node.name] = (
-                [(node.op.multipliers(fold), node.op.cycles(tensor, fold), fold)] if fold else list(_pareto(node.op, tensor))
-            )
+            only = [(node.op.multipliers(fold), node.op.cycles(tensor, fold), fold)] if fold else None
+            options[node.name] = only or list(_pareto(node.op, tensor))
     least = sum(choices[0][0] for choices in options.values())
     if least > multipliers:
         raise UserError(f"{multipliers} multipliers are too few: the network needs at least {least} with this folding")
     chosen = _balance(options, multipliers)
-    target = max((node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen), default=0)
-    return _complete(graph, {**fixed, **chosen}, target)
+    busy = [node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen]
+    return _complete(graph, {**fixed, **chosen}, max(busy, default=0))
 
 
 def _read_given(graph: Graph, given: Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]) -> Folding:
     problems = []
     fixed: Folding = {}
-    for name, value in given.items():
+    for name, wanted in given.items():
         try:
-            fold = value if isinstance(value, Fold) else Fold(**value) if isinstance(value, Mapping) else Fold(*value)
+            fixed[name] = wanted if isinstance(wanted, Fold) else _fold(wanted)
         except TypeError:
-            problems.append(f"folding of {name}: expected pe and simd, got {value!r}")
-            continue
-        fixed[name] = fold
+            problems.append(f"folding of {name}: expected pe and simd, got {wanted!r}")
     known = {node.name: (node.op, tensor) for node, tensor, _ in graph.steps()}
     for name, fold in fixed.items():
         if name not in known:
@@ -138,12 +138,18 @@ def _read_given(graph: Graph, given: Mapping[str, Fold | tuple[int, int] | Mappi
         op, tensor = known[name]
         most = op.largest_fold(tensor)
         for what, value, limit, side in (("pe", fold.pe, most.pe, "output"), ("simd", fold.simd, most.simd, "input")):
-            if not isinstance(value, int) or not 1 <= value <= limit:
-                problems.append(f"folding of {name}: {what} {value} is not supported; use 1 to {limit}, its {side} channels")
+            if not 1 <= value <= limit:
+                accepted = f"use 1 to {limit}, its {side} channels"
+                problems.append(f"folding of {name}: {what} {value} is not supported; {accepted}")
         if not isinstance(op, MacOp) and op.stem != "reshape" and fold.pe != fold.simd:
-            problems.append(f"folding of {name}: pe {fold.pe} and simd {fold.simd} differ; {op.stem} has one number of lanes")
+            differ = f"pe {fold.pe} and simd {fold.simd} differ"
+            problems.append(f"folding of {name}: {differ}; {op.stem} has one number of lanes")
     raise_problems(problems)
     return fixed
+
+
+def _fold(wanted: tuple[int, int] | Mapping[str, int]) -> Fold:
+    return Fold(**wanted) if isinstance(wanted, Mapping) else Fold(*wanted)
 
 
 def _pareto(op: MacOp, tensor: TensorType) -> Iterator[tuple[int, int, Fold]]:
@@ -244,6 +250,10 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
             stages.append(_converter(_unique(f"{node.name}_lanes", names), tensor, streams[-1].lanes, fold.simd))
             streams.append(stream(tensor, fold.simd))
         parameters = node.op.kernel_parameters(tensor, fold)
+        if "RingWords" in parameters and len(stages):
+            # The smallest ring suffices where input always waits. The kernel before has a rhythm of its own, and a row
+            # more keeps the two from waiting for each other.
+            parameters["RingWords"] += tensor.shape[1] * groups(tensor.channels, fold.simd)
         memories = node.op.memories(tensor, fold)
         cycles = node.op.cycles(tensor, fold)
         stages.append(Stage(_unique(node.name, names), node.op.stem, parameters, memories, cycles, node.name))

@@ -1,6 +1,7 @@
 """The integer graph: tensors, the interface of an op, and the chain of ops that is the golden model.
 
-A tensor is integers in NHWC order with an `IntType` and one real scale: real value = integer × scale; the zero point is always 0.
+A tensor is integers in NHWC order with an `IntType` and one real scale: real value = integer × scale; the zero point
+is always 0.
 Arrays inside the graph hold exact integers in the cheapest exact carrier: float32 where every value and partial sum
 stays below 2^24, float64 below 2^53, int64 otherwise (`carrier`).
 """
@@ -237,9 +238,14 @@ class Graph:
                 break
             tensor = node.op.output_type(tensor)
         else:
-            for what, shape, inner in (("input", self.door_input_shape, self.input), ("output", self.door_output_shape, tensor)):
+            for what, shape, inner in (
+                ("input", self.door_input_shape, self.input),
+                ("output", self.door_output_shape, tensor),
+            ):
                 if int(np.prod(shape)) != inner.elements:
-                    problems.append(f"door {what} shape {tuple(shape)} does not have the {inner.elements} elements of {inner}")
+                    problems.append(
+                        f"door {what} shape {tuple(shape)} does not have the {inner.elements} elements of {inner}"
+                    )
         raise_problems(problems, "the integer graph is not valid:")
         return self
 
@@ -271,7 +277,7 @@ class Graph:
         return y * self.output.scale
 
     def integers(self, x: np.ndarray) -> np.ndarray:
-        """What enters the hardware for `x` (n, *door_input_shape): integers pass after a range check, real values are quantized."""
+        """What enters the hardware for `x` (n, *door_input_shape): real values quantized, integers as they are."""
         x = np.asarray(x)
         if not np.issubdtype(x.dtype, np.integer):
             return self.quantize_input(x)
@@ -325,7 +331,9 @@ class Graph:
 
     def _check_door(self, x: np.ndarray) -> None:
         if x.shape[1:] != tuple(self.door_input_shape) or x.ndim < 2:
-            raise UserError(f"the input has shape {x.shape}; expected (n, {', '.join(map(str, self.door_input_shape))})")
+            raise UserError(
+                f"the input has shape {x.shape}; expected (n, {', '.join(map(str, self.door_input_shape))})"
+            )
 
     # -- saving -------------------------------------------------------------------------------------------------------
 
@@ -369,7 +377,9 @@ class Graph:
         folder = Path(directory)
         document = read_json(folder / "graph.json")
         if not isinstance(document, Mapping) or document.get("version") != FORMAT_VERSION:
-            raise UserError(f"{folder / 'graph.json'}: not an integer graph of version {FORMAT_VERSION}; build it again")
+            raise UserError(
+                f"{folder / 'graph.json'}: not an integer graph of version {FORMAT_VERSION}; build it again"
+            )
         try:
             arrays = load_file(folder / "weights.safetensors")
         except (SafetensorError, OSError) as error:

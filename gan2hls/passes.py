@@ -38,4 +38,5 @@ def check_equal(name: str, got: np.ndarray, expected: np.ndarray) -> str:
     if not len(different):
         return ""
     first = tuple(int(i) for i in different[0])
-    return f"{name}: {len(different)} of {got.size} values differ; first at {first}: {got[first]}, expected {expected[first]}"
+    where = f"first at {first}: {got[first]}, expected {expected[first]}"
+    return f"{name}: {len(different)} of {got.size} values differ; {where}"

@@ -22,7 +22,7 @@ from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
-from gan2hls.report import layer_rows, weight_bits
+from gan2hls.report import report_values
 from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
 
 Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
@@ -35,7 +35,7 @@ VECTORS = 2
 
 
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
-    """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture (TOML, JSON, mapping).
+    """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
 
     See `frontends.from_torch.load`; no code in a file is run.
     """
@@ -135,8 +135,8 @@ class CosimResult:
 
     Attributes:
         outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values.
-        latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last output
-            beat of the first frame, without stalls.
+        latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last
+            output beat of the first frame, without stalls.
         interval_cycles: cycles from frame to frame without stalls; None where only one frame ran.
     """
 
@@ -220,23 +220,8 @@ class Project:
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
     def report(self) -> dict[str, Any]:
-        """What is known without running anything.
-
-        Returns:
-            "interval_cycles", "frames_per_second" (at `clock_mhz`), "macs", "mac_multipliers", "other_multipliers",
-            "utilization", "weight_bits", and "layers": the fields of `report.LayerRow` of each node.
-        """
-        pipeline = self.pipeline
-        return {
-            "interval_cycles": pipeline.interval_cycles,
-            "frames_per_second": self.clock_mhz * 1e6 / pipeline.interval_cycles,
-            "macs": pipeline.graph.macs(),
-            "mac_multipliers": pipeline.mac_multipliers,
-            "other_multipliers": pipeline.other_multipliers,
-            "utilization": pipeline.utilization,
-            "weight_bits": weight_bits(pipeline),
-            "layers": [dataclasses.asdict(row) for row in layer_rows(pipeline)],
-        }
+        """What is known without running anything, as JSON values: see `report.report_values`."""
+        return report_values(self.pipeline, self.clock_mhz)
 
     @property
     def _scratch(self) -> Path:

@@ -34,9 +34,9 @@ def to_beats(x: np.ndarray, stream: Stream, seed: int = 0) -> np.ndarray:
     lanes = rng.integers(0, 1 << stream.bits, (count, stream.pixels, per_pixel * stream.lanes), dtype=np.int64)
     lanes[:, :, : stream.channels] = x.reshape(count, stream.pixels, stream.channels)
     bits = lanes[..., None] >> np.arange(stream.bits) & 1
-    bits = bits.astype(np.uint8).reshape(count, stream.beats, stream.lanes * stream.bits)
-    filler = rng.integers(0, 2, (count, stream.beats, bus_bits(stream) - bits.shape[2]), dtype=np.uint8)
-    return np.packbits(np.concatenate([bits, filler], axis=2), axis=2, bitorder="little")
+    used = bits.astype(np.uint8).reshape(count, stream.beats, stream.lanes * stream.bits)
+    filler = rng.integers(0, 2, (count, stream.beats, bus_bits(stream) - used.shape[2]), dtype=np.uint8)
+    return np.packbits(np.concatenate([used, filler], axis=2), axis=2, bitorder="little")
 
 
 def from_beats(data: np.ndarray, stream: Stream, shape: tuple[int, int, int]) -> np.ndarray:
@@ -61,8 +61,8 @@ class RtlRun:
 
     Attributes:
         outputs: (n, height, width, channels) integers; those received under stalls, if there were any.
-        latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat of the
-            first frame, no side stalling.
+        latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat
+            of the first frame, no side stalling.
         interval_cycles: from one frame's last output beat to the next one's, no side stalling; None for a single frame.
     """
 
@@ -121,7 +121,7 @@ def simulate_rtl(
         }
         write_json(folder / "job.json", job)
         write_text(folder / "bench.sv", bench_text([(design.top, design.pipeline) for design in designs]))
-        command = [sys.executable, resource("sim", "run_bench.py"), folder]
+        command: list[str | Path] = [sys.executable, resource("sim", "run_bench.py"), folder]
         try:
             run_tool(command, what="RTL simulation", log=log, cwd=folder, env=environment_with(*tools))
         finally:

@@ -1,8 +1,8 @@
 """cocotb test bench of generated designs: frames in, frames out, and the clock cycles they took.
 
-The job folder (plusarg `+job=<folder>`) holds `job.json` and, for each design, `<top>.input.npy`: bytes (frames, beats, bytes a
-beat). First some frames run without stalls, which gives latency and interval; then all run back to back, with random
-idle cycles at the input and random back-pressure at the output. Received bytes go to `<top>.free.npy` and
+The job folder (plusarg `+job=<folder>`) holds `job.json` and, for each design, `<top>.input.npy`: bytes (frames, beats,
+bytes a beat). First some frames run without stalls, which gives latency and interval; then all run back to back, with
+random idle cycles at the input and random back-pressure at the output. Received bytes go to `<top>.free.npy` and
 `<top>.stalled.npy`, cycles to `<top>.cycles.json`.
 """
 
@@ -39,8 +39,8 @@ async def send_and_receive(source, sink, frames, timeout_cycles):
     """Send frames back to back and receive as many.
 
     Returns:
-        The received bytes (frames, beats, bytes a beat), and two lists of clock cycles: when each frame's first beat was
-        offered, and when its last output beat was taken.
+        The received bytes (frames, beats, bytes a beat), and two lists of clock cycles: when each frame's first beat
+        was offered, and when its last output beat was taken.
     """
     offered, received, taken = [], [], []
     for frame in frames:
@@ -72,21 +72,23 @@ async def drive(dut, folder, job, design):
     await ClockCycles(dut.clk, 10)
 
     # A beat offered at one edge is taken at the next: counted from the edge that takes the first input beat.
-    free, offered, taken = await send_and_receive(source, sink, frames[: design["free_frames"]], design["timeout_cycles"])
+    timeout = design["timeout_cycles"]
+    free, offered, taken = await send_and_receive(source, sink, frames[: design["free_frames"]], timeout)
     np.save(folder / f"{top}.free.npy", free)
     cycles = {"latency": taken[0] - offered[0] - 1, "finished": taken}
     (folder / f"{top}.cycles.json").write_text(json.dumps(cycles))
     if job["stalls"]:
         source.set_pause_generator(pauses(2 * job["seed"]))
         sink.set_pause_generator(pauses(2 * job["seed"] + 1))
-        stalled, _, _ = await send_and_receive(source, sink, frames, design["timeout_cycles"])
+        stalled, _, _ = await send_and_receive(source, sink, frames, timeout)
         np.save(folder / f"{top}.stalled.npy", stalled)
         sink.clear_pause_generator()
         sink.pause = False
     await ClockCycles(dut.clk, DRAIN_CYCLES)
     assert source.empty(), f"{top} did not take all input"
     valid = getattr(dut, f"{top}_m_axis_tvalid").value
-    assert sink.empty() and not valid, f"{top} gave more output than it should"
+    assert sink.empty(), f"{top} gave more frames than it should"
+    assert not valid, f"{top} gave more output than it should"
 
 
 @cocotb.test()

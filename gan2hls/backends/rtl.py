@@ -1,4 +1,4 @@
-"""SystemVerilog from a `Pipeline`: a top module that wires the hand-written kernels of `hw/rtl`, and their memory files."""
+"""SystemVerilog from a `Pipeline`: a top module that wires the kernels of `hw/rtl`, and their memory files."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -12,7 +12,10 @@ from gan2hls.ops.walk import AxisWalk, convolution_axis
 
 @dataclass(frozen=True, eq=False)
 class Conv2d(ConvolutionOp):
-    """Convolution as torch defines it, dilation 1, groups 1. Output size per axis: (in + 2·padding - kernel) // stride + 1."""
+    """Convolution as torch defines it, dilation 1, groups 1.
+
+    Output size per axis: (in + 2·padding - kernel) // stride + 1.
+    """
 
     stem: ClassVar[str] = "conv2d"
 
@@ -26,7 +29,9 @@ class Conv2d(ConvolutionOp):
     def walks(self, tensor: TensorType) -> tuple[AxisWalk, AxisWalk]:
         size = self.output_size(tensor)
         rows, columns = (
-            convolution_axis(tensor.shape[axis], size[axis], self.codes.shape[axis], self.stride[axis], self.padding[axis])
+            convolution_axis(
+                tensor.shape[axis], size[axis], self.codes.shape[axis], self.stride[axis], self.padding[axis]
+            )
             for axis in (0, 1)
         )
         return rows, columns

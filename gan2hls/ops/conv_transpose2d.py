@@ -1,4 +1,4 @@
-"""Transposed convolution: y[o] = Σ x[i]·w[k] over k = o + padding - i·stride, per axis, with no zero inserted anywhere."""
+"""Transposed convolution: y[o] = Σ x[i]·w[k] over k = o + padding - i·stride, per axis; no zero is inserted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,13 +39,15 @@ class ConvTranspose2d(ConvolutionOp):
     def walks(self, tensor: TensorType) -> tuple[AxisWalk, AxisWalk]:
         size = self.output_size(tensor)
         rows, columns = (
-            transposed_axis(tensor.shape[axis], size[axis], self.codes.shape[axis], self.stride[axis], self.padding[axis])
+            transposed_axis(
+                tensor.shape[axis], size[axis], self.codes.shape[axis], self.stride[axis], self.padding[axis]
+            )
             for axis in (0, 1)
         )
         return rows, columns
 
     def reference(self, x: np.ndarray, tensor: TensorType) -> np.ndarray:
-        """One matrix product gives every input pixel's contribution through every tap; each tap is then added in place."""
+        """One matrix product gives each input pixel's part through each tap; the taps are then added in place."""
         dtype = carrier(self.bound(tensor))
         count, in_height, in_width, in_channels = x.shape
         kernel_height, kernel_width, _, out_channels = self.codes.shape

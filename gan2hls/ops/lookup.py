@@ -1,4 +1,4 @@
-"""Lookup: any function of a narrow integer as a table, y = table[x - smallest x]; tanh and sigmoid are made here once."""
+"""Lookup: any function of a narrow integer as a table, y = table[x - smallest x]; tanh and sigmoid are made here."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """What `Dense`, `Conv2d` and `ConvTranspose2d` share: exact integer products, walked tap by tap by one kind of kernel.
 
 The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and group
-of `simd` input channels: cycles(pixel) = ceil(out_channels / pe) · max(1, taps · ceil(in_channels / simd)). A frame takes the
-sum over its pixels, or as many cycles as it has input beats if they are more.
+of `simd` input channels: cycles(pixel) = ceil(out_channels / pe) · max(1, taps · ceil(in_channels / simd)). A frame
+takes the sum over its pixels, or as many cycles as it has input beats if they are more.
 """
 
 from abc import abstractmethod
@@ -26,8 +26,8 @@ class MacOp(Op):
     """Base of the multiply-accumulate ops.
 
     Args:
-        codes: (kernel_height, kernel_width, in_channels, out_channels) stored weights: the integer weights themselves, or,
-            with a codebook, indices into it.
+        codes: (kernel_height, kernel_width, in_channels, out_channels) stored weights: the integers themselves, or, with
+            a codebook, indices into it.
         code_bits: bits of a stored code, 1 to 16.
         codebook: the 2^code_bits signed integers that the codes stand for, or None.
         weight_scale: real value of one weight step, None where it differs from channel to channel; metadata.
@@ -80,7 +80,8 @@ class MacOp(Op):
 
     def verify(self, tensor: TensorType) -> Iterator[str]:
         if self.codes.ndim != 4 or 0 in self.codes.shape:
-            yield f"weights have shape {self.codes.shape}; expected (kernel_height, kernel_width, in_channels, out_channels), none 0"
+            expected = "(kernel_height, kernel_width, in_channels, out_channels), none 0"
+            yield f"weights have shape {self.codes.shape}; expected {expected}"
             return
         if not 1 <= self.code_bits <= 16:
             yield f"{self.code_bits}-bit weights are not supported; use 1 to 16 bits"
@@ -132,9 +133,9 @@ class MacOp(Op):
     def ring_words(self, tensor: TensorType, fold: Fold) -> int:
         """Words of the smallest input ring with which frames follow each other every `cycles`.
 
-        It holds each pixel's window, and so much more that the words of later windows arrive while earlier pixels compute. All
-        times are exact: a pixel starts in the cycle in which the one before ends, if its words have arrived in earlier cycles;
-        the words that it frees may be replaced from the cycle after its end on.
+        It holds each pixel's window, and so much more that the words of later windows arrive while earlier pixels
+        compute. All times are exact: a pixel starts in the cycle in which the one before ends, if its words have
+        arrived in earlier cycles; the words that it frees may be replaced from the cycle after its end on.
         """
         frame = tensor.pixels * groups(tensor.channels, fold.simd)
         need, held = self._windows(tensor, fold)
@@ -143,8 +144,8 @@ class MacOp(Op):
         ends = busy.cumsum()
         words = [int((need - held).max())]
         if int(ends[-1]) >= 3 * frame:
-            # Computing never waits: what pixel q holds until its end leaves room for pixel p's window, less one word for each
-            # cycle between that end and p's start (p = q + 1: none; else the cycles strictly between).
+            # Computing never waits: what pixel q holds until its end leaves room for pixel p's window, less one word
+            # for each cycle between that end and p's start (p = q + 1: none; else the cycles strictly between).
             words.append(int((need[1:] - held[:-1]).max()))
             earlier = np.minimum.accumulate(held - ends)
             words.append(int((need[2:] - ends[1:-1] - earlier[:-2]).max()) + 1)
@@ -155,7 +156,7 @@ class MacOp(Op):
         return max(words)
 
     def _windows(self, tensor: TensorType, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
-        """Per output pixel: words of the frame that must have arrived for it, and words freed by the pixels before it."""
+        """Per output pixel: words of the frame that must have arrived, and words freed by the pixels before it."""
         rows, columns = self.walks(tensor)
         width, per_pixel = tensor.shape[1], groups(tensor.channels, fold.simd)
         row_start, column_start = rows.first_needed, columns.first_needed

@@ -69,7 +69,8 @@ class Requantize(Op):
         elif self.bound(tensor) >= 1 << 62:
             yield "x·m + b needs more than 63 bits; use a smaller shift or fewer accumulator bits"
         if not self.output.min <= self.low <= self.high <= self.output.max:
-            yield f"low {self.low} and high {self.high} do not fit {self.output}: {self.output.min} to {self.output.max}"
+            kind = self.output
+            yield f"low {self.low} and high {self.high} do not fit {kind}: {kind.min} to {kind.max}"
 
     def output_type(self, tensor: TensorType) -> TensorType:
         return TensorType(tensor.shape, self.output, self.scale)
@@ -86,7 +87,8 @@ class Requantize(Op):
             return self._reference_int64(x.astype(np.int64)).astype(result)
         positive = self._scaled(x, self.multiplier, self.bias)
         if self.leaky:
-            assert self.negative_multiplier is not None and self.negative_bias is not None
+            assert self.negative_multiplier is not None
+            assert self.negative_bias is not None
             negative = positive < self._half
             positive = np.where(negative, self._scaled(x, self.negative_multiplier, self.negative_bias), positive)
         np.floor(positive, out=positive)
@@ -118,7 +120,7 @@ class Requantize(Op):
         return not bool(((m > 0) & (m & (m - 1) == 0)).all())
 
     def sign_test(self, tensor: TensorType) -> tuple[np.ndarray, np.ndarray]:
-        """`threshold`, `flip` per channel with (x·m + b < 0) == ((x < threshold) != flip) for every x of the input type."""
+        """`threshold`, `flip` per channel with (x·m + b < 0) == ((x < threshold) != flip) for all x of that type."""
         kind = tensor.int_type
         threshold = np.empty(tensor.channels, dtype=np.int64)
         for channel, (m, b) in enumerate(zip(self.multiplier.tolist(), self.bias.tolist(), strict=True)):
