@@ -1,4 +1,4 @@
-"""Speed of gan2hls, as ratios against peers measured in the same run: `make bench`, or `python benchmarks/run.py [name …]`.
+"""Speed of gan2hls, as ratios against peers measured in the same run: `make bench`, or `python benchmarks/run.py NAME`.
 
 golden   the golden model against torch float32 eager, batch of 64, on one core and on all
 csim     build time of the C simulation and images/s, shipped network

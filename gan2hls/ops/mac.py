@@ -26,8 +26,8 @@ class MacOp(Op):
     """Base of the multiply-accumulate ops.
 
     Args:
-        codes: (kernel_height, kernel_width, in_channels, out_channels) stored weights: the integers themselves, or, with
-            a codebook, indices into it.
+        codes: (kernel_height, kernel_width, in_channels, out_channels) stored weights: the integers themselves, or
+            indices into the codebook.
         code_bits: bits of a stored code, 1 to 16.
         codebook: the 2^code_bits signed integers that the codes stand for, or None.
         weight_scale: real value of one weight step, None where it differs from channel to channel; metadata.
