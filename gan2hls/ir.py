@@ -387,8 +387,10 @@ class Graph:
         document = dict(document)
         document.pop("version")
         listed = document.pop("nodes", [])
-        nodes = tuple(_load_node(item, arrays, str(folder / "graph.json")) for item in listed)
         where = str(folder / "graph.json")
+        if not isinstance(listed, list):
+            raise UserError(f"{where}: nodes must be a list, got {listed!r}")
+        nodes = tuple(_load_node(item, arrays, where) for item in listed)
         graph = from_mapping(_GraphHeader, document, where)
         return Graph(nodes=nodes, **{f.name: getattr(graph, f.name) for f in fields(graph)}).verify()
 
