@@ -436,7 +436,7 @@ def test_resume_after_a_crash_goes_on_from_the_last_checkpoint(tiny, finished, t
 
 @pytest.mark.parametrize("normalization", ["spectral", "none"])
 def test_resume_with_other_discriminators_and_losses(tiny, tmp_path, monkeypatch, normalization):
-    config = tiny(loss="hinge" if normalization == "none" else "least_squares", epochs=1)
+    config = tiny(loss="hinge" if normalization == "none" else "least_squares", epochs=1, decay_epochs=1)
     config = replace(config, discriminator=replace(config.discriminator, normalization=normalization))
     train(config, tmp_path / "whole", progress=False)
     with monkeypatch.context() as patch:
@@ -445,6 +445,20 @@ def test_resume_with_other_discriminators_and_losses(tiny, tmp_path, monkeypatch
             train(config, tmp_path / "run", progress=False)
     train(config, tmp_path / "run", progress=False)
     assert weights_of(tmp_path / "run") == weights_of(tmp_path / "whole")
+
+
+def test_rates_fall_at_the_end(tiny, tmp_path, monkeypatch):
+    original, rates = training._step, []
+
+    def step(config, state, batch):
+        rates.append(state.generator_optimizer.param_groups[0]["lr"])
+        assert state.discriminator_optimizer.param_groups[0]["lr"] == pytest.approx(3 * rates[-1])
+        return original(config, state, batch)
+
+    monkeypatch.setattr(training, "_step", step)
+    train(tiny(decay_epochs=1, generator_rate=1e-3, discriminator_rate=3e-3), tmp_path, progress=False)
+    np.testing.assert_allclose(rates[:21], 1e-3)
+    np.testing.assert_allclose(rates[20:], 1e-3 * np.arange(20, 0, -1) / 20)
 
 
 def test_default_data_trains(tmp_path):
@@ -543,6 +557,7 @@ def test_number_of_threads_is_given_back(tiny, tmp_path):
         ({"training": {"loss": "wasserstein"}}, "'wasserstein' is not known; use one of non_saturating, hinge, least_"),
         ({"training": {"epochs": 0}}, "epochs must be at least 1, got 0"),
         ({"training": {"generator_rate": 0.0}}, "generator_rate must be above 0, got 0.0"),
+        ({"training": {"decay_epochs": 101}}, "decay_epochs must be from 0 to epochs, 100, got 101"),
         ({"training": {"beta1": 1.0}}, "beta1 must be at least 0 and below 1, got 1.0"),
         ({"training": {"real_target": 0}}, "real_target must be above 0 and at most 1, got 0.0"),
         ({"training": {"seed": -1}}, "seed must be at least 0 and below 2^63, got -1"),

@@ -23,6 +23,7 @@ class TrainingConfig:
     batch_size: int = 64  # larger ones give fewer steps for the same time
     generator_rate: float = 2e-4  # Adam's learning rate in the DCGAN paper
     discriminator_rate: float = 2e-4  # the same
+    decay_epochs: int = 0  # at the end, over which both rates fall to zero: an ever smaller wobble of the weights
     beta1: float = 0.5  # Adam; 0.9 oscillates, says the DCGAN paper
     beta2: float = 0.999  # Adam's default
     real_target: float = 0.9  # one-sided label smoothing keeps the discriminator unsure and its gradient alive
@@ -40,6 +41,8 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "threads", "sample_every", "samples", "checkpoint_every"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.decay_epochs <= self.epochs:
+            problems.append(f"decay_epochs must be from 0 to epochs, {self.epochs}, got {self.decay_epochs}")
         for name in ("generator_rate", "discriminator_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 problems.append(f"{name} must be above 0, got {getattr(self, name)}")

@@ -210,6 +210,7 @@ def _epoch(
 
     while state.step < steps:
         batch = images[order[state.step * options.batch_size : (state.step + 1) * options.batch_size]]
+        _set_rates(config, state, steps)
         figures = _step(config, state, batch)
         for name, value in figures.items():
             if not math.isfinite(value):
@@ -238,6 +239,19 @@ def _epoch(
         samples = _sample(final_generator(config, state), config)
         save_image(directory / SAMPLES / f"epoch-{state.epoch:04d}.png", image_grid(samples))
     save()
+
+
+def _set_rates(config: TrainConfig, state: _State, steps: int) -> None:
+    """Set the learning rates of the next step; they follow from its position, so a checkpoint need not hold them."""
+    options = config.training
+    left = options.epochs - state.epoch - state.step / steps
+    factor = min(1.0, left / options.decay_epochs) if options.decay_epochs else 1.0
+    for optimizer, rate in (
+        (state.generator_optimizer, options.generator_rate),
+        (state.discriminator_optimizer, options.discriminator_rate),
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
 
 
 def _step(config: TrainConfig, state: _State, real: Tensor) -> dict[str, float]:
