@@ -3,23 +3,29 @@
 Commands import what they need when they run, so that help and `doctor` do not wait for torch.
 """
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gan2hls import __version__
-from gan2hls.errors import Gan2HlsError
+from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import MARKER, check_output_directory, write_json
-from gan2hls.tools import doctor_rows
+from gan2hls.tools import DoctorRow, doctor_rows
 
 if TYPE_CHECKING:
-    from gan2hls.flow import FlowConfig, Run
+    from gan2hls.flow import Run
+    from gan2hls.flow_config import FlowConfig
+    from gan2hls.report import RunReport
 
 app = typer.Typer(
     name="gan2hls",
@@ -73,7 +79,7 @@ def _run(
     activation_bits: int | None,
     multipliers: int | None,
 ) -> "Run":
-    from gan2hls.flow import read_flow_config
+    from gan2hls.flow_config import read_flow_config
 
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
@@ -91,14 +97,33 @@ def _run(
 def _until(stage: str, directory: Path, settings: "FlowConfig", label: str = "") -> "Run":
     from gan2hls.flow import Run
 
-    with console.status("starting") as status:
+    with _spinner() as spin:
 
-        def say(line: str) -> None:
-            status.update(f"{label}{line}")
-            if not line.endswith("working"):
-                console.print(f"[dim]{label}{line}[/dim]")
+        def say(stage: str, state: str) -> None:
+            if state == "working":
+                spin(f"{label}{stage}")
+            else:
+                console.print(f"[dim]{label}{stage:<9}{state:>9}[/dim]")
 
         return Run(directory, settings, say).until(stage)
+
+
+@contextmanager
+def _spinner() -> Iterator[Callable[[str], None]]:
+    """On a terminal, a line that tells what is being done, and for how long."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def spin(text: str) -> None:
+            progress.reset(task, description=text)
+
+        yield spin
+
+
+def _print(text: str) -> None:
+    """A line as it is: a path is never broken in two, nor taken for markup."""
+    console.print(text, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -112,8 +137,8 @@ def quantize(
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
     run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, None)
-    console.print(f"PSNR of the golden model against float: {run.psnr:.2f} dB")
-    console.print(f"integer graph: {run.directory / 'quantize'}")
+    _print(f"PSNR of the golden model against float: {run.psnr:.2f} dB")
+    _print(f"integer graph: {run.directory / 'quantize'}")
 
 
 @app.command()
@@ -129,16 +154,15 @@ def build(
     """Write the Vitis-HLS project and the SystemVerilog design."""
     run = _run("build", model, architecture, config, out, weight_bits, activation_bits, multipliers)
     _show_project(run)
-    console.print(f"HLS project: {run.project.directory / 'hls'}\nRTL design:  {run.project.directory / 'rtl'}")
+    _print(f"HLS project: {run.directory / 'project' / 'hls'}\nRTL design:  {run.directory / 'project' / 'rtl'}")
 
 
-def _show_project(run: "Run") -> None:
+def _show_project(run: "Run", result: "RunReport | None" = None) -> None:
     from gan2hls.report import layer_table, summary_lines
 
     pipeline = run.project.pipeline
     console.print(layer_table(pipeline))
-    for line in summary_lines(pipeline, run.config.hls.clock_mhz):
-        console.print(line)
+    _print("\n".join(["", *summary_lines(pipeline, run.config.hls.clock_mhz, result), ""]))
 
 
 @app.command()
@@ -154,7 +178,7 @@ def csim(
     """Run the generated C++ and compare it with the golden model."""
     run = _run("csim", model, architecture, config, out, weight_bits, activation_bits, multipliers)
     result = run.summary("csim")
-    console.print(f"golden = C++: equal, {result['values']:,} values of {result['images']} frames")
+    _print(f"golden = C++: equal, {result['values']:,} values of {_frames(result['images'])}")
 
 
 @app.command()
@@ -169,17 +193,23 @@ def cosim(
     waves: Waves = None,
 ) -> None:
     """Simulate the generated SystemVerilog and compare it with the golden model."""
+    if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
+        raise UserError(f"--waves {waves}: name a file in a folder that exists")
     run = _run("cosim", model, architecture, config, out, weight_bits, activation_bits, multipliers)
     result = run.summary("cosim")
-    console.print(f"golden = RTL: equal, {result['values']:,} values of {result['images']} frames")
-    console.print(f"latency {result['latency_cycles']:,} cycles, a frame every {_cycles(result['interval_cycles'])}")
+    _print(f"golden = RTL: equal, {result['values']:,} values of {_frames(result['images'])}")
+    interval = result["interval_cycles"]
+    every = f"a frame every {interval:,} cycles" if interval is not None else "interval not measured with one frame"
+    _print(f"measured: latency {result['latency_cycles']:,} cycles, {every}")
     if waves is not None:
-        run.waves(waves)
-        console.print(f"waveform: {waves}")
+        with _spinner() as spin:
+            spin("waveform of one frame")
+            run.waves(waves)
+        _print(f"waveform: {waves}")
 
 
-def _cycles(interval: int | None) -> str:
-    return f"{interval:,} cycles" if interval is not None else "? cycles (one frame only)"
+def _frames(count: int) -> str:
+    return f"{count} frames" if count != 1 else "1 frame"
 
 
 @app.command()
@@ -194,31 +224,33 @@ def report(
 ) -> None:
     """Run all stages and write report.html."""
     run = _run("report", model, architecture, config, out, weight_bits, activation_bits, multipliers)
-    _show_project(run)
-    console.print(f"report: {run.directory / 'report.html'}")
+    from gan2hls.report import verdict
+
+    result = run.run_report()
+    _show_project(run, result)
+    console.print(f"[bold]{verdict(result)}[/bold]")
+    _print(f"report: {run.directory / 'report.html'}")
 
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] = RUNS / "demo") -> None:
     """Run the shipped generator at W8A8 and W4A4 through everything, and write one report."""
-    from gan2hls.flow import read_flow_config, write_reports
-    from gan2hls.report import layer_table, summary_lines, verdict
+    from gan2hls.flow import write_reports
+    from gan2hls.flow_config import read_flow_config
+    from gan2hls.report import verdict
 
-    check_output_directory(out)
+    check_output_directory(out, "demo")
     write_json(out / MARKER, {"kind": "demo"})
     reports = []
     for bits in DEMO_BITS:
-        label = f"W{bits}A{bits}"
         settings = read_flow_config(None, [("quantize", "weight_bits", bits), ("quantize", "activation_bits", bits)])
-        run = _until("cosim", out / label.lower(), settings, f"{label} ")
-        result = run.run_report(label)
+        run = _until("cosim", out / settings.label.lower(), settings, f"{settings.label} ")
+        result = run.run_report()
         reports.append(result)
-        console.print(layer_table(run.project.pipeline))
-        for line in summary_lines(run.project.pipeline, settings.hls.clock_mhz, result):
-            console.print(line)
-        console.print(f"[bold]{label}: {verdict(result)}[/bold]\n")
+        _show_project(run, result)
+        console.print(f"[bold]{result.label}: {verdict(result)}[/bold]\n")
     write_reports(out, "gan2hls demo: 32×32 digits", reports)
-    console.print(f"report: {out / 'report.html'}")
+    _print(f"report: {out / 'report.html'}")
 
 
 @app.command()
@@ -239,23 +271,55 @@ def train(
 @app.command()
 def doctor() -> None:
     """Say which tools are found, their versions, and what each missing one costs."""
-    table = Table("tool", "version", "for", "while it is missing; how to get it", box=None, padding=(0, 1))
-    for row in doctor_rows():
-        version = escape(row.version) or "found" if row.found else f"[red]{escape(row.problem)}[/red]"
-        hint = "" if row.found else f"{row.without}; {row.install}"
-        table.add_row(row.name, version, escape(row.purpose), escape(hint))
-    console.print(table)
+    rows = doctor_rows()
+    found, missing = [row for row in rows if row.found], [row for row in rows if not row.found]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for row in found:
+        table.add_row(row.name, row.version or "found", escape(row.purpose))
+    console.print("[bold green]found[/bold green]")
+    console.print(Padding(table, (0, 0, 0, 2)))
+    if missing:
+        console.print("\n[bold yellow]missing[/bold yellow]")
+    for row in missing:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_row("for", escape(row.purpose))
+        table.add_row("without it", escape(row.without))
+        table.add_row("to get it", escape(row.install))
+        console.print(f"  {row.name}: [yellow]{escape(row.problem)}[/yellow]")
+        console.print(Padding(table, (0, 0, 0, 4)))
+    console.print()
+    for line in _abilities(rows):
+        _print(line)
+
+
+def _abilities(rows: list[DoctorRow]) -> Iterator[str]:
+    """What can be done here, as far as it depends on tools."""
+    from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
+
+    lacking = {row.name for row in rows if not row.found}
+    for command, tools in (("csim", CSIM_TOOLS), ("cosim, report, demo", (*CSIM_TOOLS, *COSIM_TOOLS))):
+        needed = [name for name in dict.fromkeys(tools) if name in lacking]
+        yield f"gan2hls {command}: " + (f"can not run here without {', '.join(needed)}" if needed else "can run here")
 
 
 def _guarded(action: Callable[[], Any]) -> int:
+    caught: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        caught.append(number)
+        signal.raise_signal(signal.SIGINT)  # one way out for all, which also ends the programs that run
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup stays what it is
+            signal.signal(number, interrupt)
     try:
         action()
     except Gan2HlsError as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}")
+        errors.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on where it stopped")
-        return 130
+        return 128 + (caught[0] if caught else signal.SIGINT)
     return 0
 
 

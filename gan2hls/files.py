@@ -71,8 +71,13 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not readable as JSON: {error}") from None
 
 
-def check_output_directory(directory: Path) -> None:
-    """Refuse a destination that exists and was not made by gan2hls (no marker file in it, and not empty)."""
+def check_output_directory(directory: Path, kind: str | None = None) -> None:
+    """Refuse a destination that exists and was not made by gan2hls (no marker file in it, and not empty).
+
+    Args:
+        directory: the destination.
+        kind: what it must be if it exists, as its marker says; None accepts anything of ours.
+    """
     directory = Path(directory)
     if directory.is_dir():
         if any(directory.iterdir()) and not (directory / MARKER).is_file():
@@ -80,25 +85,31 @@ def check_output_directory(directory: Path) -> None:
                 f"{directory}: the folder exists and was not made by gan2hls (no {MARKER} in it); "
                 "name a new or an empty folder"
             )
+        if kind is not None and (directory / MARKER).is_file():
+            content = read_json(directory / MARKER)
+            found = content.get("kind") if isinstance(content, dict) else None
+            if found != kind:
+                what = f"a {found}" if isinstance(found, str) else "something else"
+                raise UserError(f"{directory}: holds {what} made by gan2hls, not a {kind}; name another folder")
     elif directory.exists():
         raise UserError(f"{directory}: a file is in the way; name a new or an empty folder")
 
 
 @contextmanager
-def output_directory(directory: Path) -> Iterator[Path]:
+def output_directory(directory: Path, kind: str | None = None) -> Iterator[Path]:
     """Give a temporary folder beside `directory`; on success it replaces `directory`, on failure it is removed.
 
     The caller writes `MARKER` into it. A killed run leaves at most a hidden temporary folder, which the next run
     to the same destination removes.
 
     Raises:
-        UserError: `directory` exists and is not ours.
+        UserError: `directory` exists and is not ours, or not of this kind.
         Gan2HlsError: the disk is full, the folder is not writable, and the like.
     """
     directory = Path(directory).resolve()
     with _disk_errors(directory):
-        _clean_up_after_killed_runs(directory)
-        check_output_directory(directory)
+        clean_up(directory)
+        check_output_directory(directory, kind)
         directory.parent.mkdir(parents=True, exist_ok=True)
         temporary = _partial(directory)
         temporary.mkdir()
@@ -133,8 +144,8 @@ def _swap(new: Path, directory: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _clean_up_after_killed_runs(directory: Path) -> None:
-    """Remove temporary folders of processes that are gone; bring back old content that was moved aside in vain."""
+def clean_up(directory: Path) -> None:
+    """Remove what killed processes left beside `directory`; bring back old content that was moved aside in vain."""
     for leftover in directory.parent.glob(f".{glob.escape(directory.name)}.*.partial"):
         owner = leftover.name.split(".")[-3]
         if owner != str(os.getpid()) and _is_running(owner):

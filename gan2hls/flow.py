@@ -1,16 +1,22 @@
 """The flow behind the command line and the Makefile: named stages, each with a checkpoint.
 
-A run is a folder in which each stage of `STAGES` leaves its result. `gan2hls.json` there records from which inputs each
-was made; a stage that was made from the same inputs is not made again, so that an interrupted run goes on where it
-stopped.
+A run is a folder in which each stage of `STAGES` leaves its result. `gan2hls.json` there records from what each was
+made, and what it wrote. A stage whose inputs and files are as recorded is not made again, so an interrupted run goes on
+where it stopped. What a user edits in `project/hls` and `project/rtl` is kept, and simulated as it is, until a stage
+before it has to be made again.
 """
 
 import dataclasses
+import fcntl
 import json
 import math
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,123 +24,43 @@ import numpy as np
 import torch
 
 from gan2hls import __version__
-from gan2hls.config import from_mapping, read_toml
 from gan2hls.data import image_grid, save_image
-from gan2hls.errors import MismatchError, UserError, raise_problems
-from gan2hls.files import MARKER, check_output_directory, read_json, sha256, write_bytes, write_json
-from gan2hls.folding import Pipeline
+from gan2hls.errors import MismatchError, UserError
+from gan2hls.files import MARKER, check_output_directory, clean_up, read_json, sha256, write_bytes, write_json
+from gan2hls.flow_config import FlowConfig
+from gan2hls.folding import Pipeline, choose_folding
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Graph
 from gan2hls.metrics import psnr
 from gan2hls.models import latents, shipped_generator
 from gan2hls.passes import check_equal
-from gan2hls.project import CLOCK_MHZ, PART, Project, build
-from gan2hls.quantization.config import QuantizeConfig
+from gan2hls.project import Project, build
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_report
 from gan2hls.report import write_json as write_report_json
-from gan2hls.tools import doctor_rows
+from gan2hls.resources import resource
+from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
+from gan2hls.tools import doctor_rows, require_tool
 
 STAGES = ("quantize", "build", "csim", "cosim", "report")
 """In order; each needs those before it."""
 
-Say = Callable[[str], None]
+_TOOLS = {"csim": CSIM_TOOLS, "cosim": COSIM_TOOLS}
+_FILES = {
+    "quantize": ("quantize", "samples.npz", "quantize.json"),
+    "build": ("project/graph", "project/hls", "project/rtl", f"project/{MARKER}"),
+    "csim": ("csim.npy", "csim.png", "csim.json"),
+    "cosim": ("cosim.npy", "cosim.png", "cosim.json"),
+    "report": ("report.json", "report.html"),
+}
+"""What each stage writes, the file that says that it was finished last."""
 
+_EDITABLE = {"csim": "project/hls/", "cosim": "project/rtl/"}
+"""Generated sources that a user may edit, by the stage that runs them."""
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """Section `[model]`: what to build; by default the generator that ships with gan2hls."""
-
-    source: str | None = None  # weights: .safetensors or .pth; relative to the file that names it
-    architecture: str | None = None  # TOML or JSON; by default the card beside the weights
-
-
-@dataclass(frozen=True)
-class CalibrationConfig:
-    """Section `[calibration]`: inputs on which activation ranges are measured."""
-
-    samples: int = 256  # ranges hardly change with more
-    seed: int = 0  # of standard-normal latents
-    file: str | None = None  # .npy of (n, *input shape) instead of normal latents
-
-    def __post_init__(self) -> None:
-        raise_problems([f"samples {self.samples} is not supported; use 1 or more"] if self.samples < 1 else [])
-
-
-@dataclass(frozen=True)
-class FoldConfig:
-    """Section `[folding.layers."<node>"]`: a given folding."""
-
-    pe: int
-    simd: int
-
-
-@dataclass(frozen=True)
-class FoldingConfig:
-    """Section `[folding]`."""
-
-    multipliers: int = 64  # weight multipliers of all layers together: fits the smallest boards
-    layers: dict[str, FoldConfig] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class HlsConfig:
-    """Section `[hls]`: target of the Vitis HLS script."""
-
-    part: str = PART
-    clock_mhz: float = CLOCK_MHZ
-
-
-@dataclass(frozen=True)
-class SimulationConfig:
-    """Section `[simulation]`: how much is compared with the golden model."""
-
-    csim_images: int = 64  # a second's work
-    cosim_images: int = 4  # enough to see frames follow each other
-    stalls: bool = True  # random idle cycles and back-pressure
-    seed: int = 1  # of the latents that are compared and of the stalls
-
-    def __post_init__(self) -> None:
-        small = [name for name in ("csim_images", "cosim_images") if getattr(self, name) < 1]
-        raise_problems(f"{name} {getattr(self, name)} is not supported; use 1 or more" for name in small)
-
-
-@dataclass(frozen=True)
-class FlowConfig:
-    """The whole configuration; every key has a default."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
-    quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
-    folding: FoldingConfig = field(default_factory=FoldingConfig)
-    hls: HlsConfig = field(default_factory=HlsConfig)
-    simulation: SimulationConfig = field(default_factory=SimulationConfig)
-
-
-def read_flow_config(path: Path | None, changes: Sequence[tuple[str, str, Any]] = ()) -> FlowConfig:
-    """Read a configuration from TOML (None: the defaults), with single values changed.
-
-    Args:
-        path: the file; paths inside it are relative to its folder.
-        changes: (section, key, value) that go before what the file says; None as value changes nothing.
-
-    Raises:
-        UserError: unreadable, or unknown keys or values that are not accepted, all listed.
-    """
-    values = read_toml(path) if path is not None else {}
-    where = str(path) if path is not None else "options"
-    for section, key in (("model", "source"), ("model", "architecture"), ("calibration", "file")):
-        table = values.get(section)
-        if path is not None and isinstance(table, dict) and isinstance(table.get(key), str):
-            table[key] = str(path.parent / table[key])
-    for section, key, value in changes:
-        if value is not None:
-            table = values.setdefault(section, {})
-            if not isinstance(table, dict):
-                raise UserError(f"{where}.{section}: expected a table, got {table!r}")
-            table[key] = value
-    return from_mapping(FlowConfig, values, where)
+Say = Callable[[str, str], None]
+"""Called with a stage and "working", "as before", or how long it took."""
 
 
 class Run:
@@ -143,39 +69,146 @@ class Run:
     Args:
         directory: a new or empty folder, or an earlier run's.
         config: what to build.
-        say: called with a line when a stage starts or is skipped.
+        say: called when a stage starts, is done or is skipped.
 
     Raises:
-        UserError: the folder exists and is not a run of gan2hls.
+        UserError: the folder exists and is not a run of gan2hls; a file that the configuration names is not readable.
     """
 
-    def __init__(self, directory: Path | str, config: FlowConfig, say: Say = lambda line: None) -> None:
+    def __init__(self, directory: Path | str, config: FlowConfig, say: Say = lambda stage, state: None) -> None:
         self.directory = Path(directory)
         self.config = config
         self._say = say
-        check_output_directory(self.directory)
-        manifest = self.directory / MARKER
-        self._done: dict[str, str] = {}
-        if manifest.exists():
-            content = read_json(manifest)
-            if not isinstance(content, dict) or content.get("kind") != "run":
-                raise UserError(f"{self.directory}: made by gan2hls, but not a run; name another folder")
-            stages = content.get("stages")
-            self._done = {str(k): str(v) for k, v in stages.items()} if isinstance(stages, dict) else {}
-        self._keys = self._make_keys()
+        check_output_directory(self.directory, "run")
+        self._stages = self._read_manifest()
+        self._inputs = self._hash_inputs()
 
     def until(self, last: str) -> "Run":
-        """Make all stages up to `last` that are not there yet, or were made from something else."""
-        makers = (self._quantize, self._build, self._csim, self._cosim, self._report)
-        for stage, make in zip(STAGES[: STAGES.index(last) + 1], makers, strict=False):
-            if self._done.get(stage) == self._keys[stage] and self._result(stage).exists():
-                self._say(f"{stage}: as before")
-                continue
-            self._say(f"{stage}: working")
-            make()
-            self._done[stage] = self._keys[stage]
-            write_json(self.directory / MARKER, {"kind": "run", "gan2hls": __version__, "stages": self._done})
+        """Make all stages up to `last` that are not there yet, or were made from something else.
+
+        Raises:
+            UserError: input that can not be accepted; another process works in the folder. MissingToolError, ToolError,
+            MismatchError: from the simulations.
+        """
+        stages = STAGES[: STAGES.index(last) + 1]
+        for stage in stages:
+            if not self._result(stage).exists():
+                for tool in _TOOLS.get(stage, ()):
+                    require_tool(tool)  # now, not after minutes of work
+        with self._locked():
+            for stage in stages:
+                self._make(stage)
         return self
+
+    def _make(self, stage: str) -> None:
+        makers = dict(zip(STAGES, (self._quantize, self._build, self._csim, self._cosim, self._report), strict=True))
+        made_from = self._made_from(stage)
+        entry = self._stages.get(stage, {})
+        if entry.get("made_from") == made_from and self._is_intact(entry.get("files")):
+            self._say(stage, "as before")
+            return
+        self._say(stage, "working")
+        began = time.monotonic()
+        if stage in ("csim", "cosim", "report"):
+            self._forget([stage])  # what it said is of other inputs, whatever becomes of this
+        makers[stage]()
+        later = STAGES[STAGES.index(stage) + 1 :]
+        self._forget([name for name in later if (stage, name) != ("csim", "cosim")])
+        files = {name: sha256(_content(self.directory / name)) for name in self._written(stage)}
+        self._stages[stage] = {"made_from": made_from, "files": files}
+        self._write_manifest()
+        self._say(stage, f"{time.monotonic() - began:.1f} s")
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep others out of the folder, if it exists, and remove what a killed run left."""
+        if not self.directory.is_dir():
+            yield
+            return
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.directory}: another gan2hls works in this folder; wait for it") from None
+            except OSError:
+                pass  # some network file systems have no locks
+            for name in ("quantize", "project"):
+                clean_up(self.directory / name)
+            for leftover in self.directory.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+            for leftover in self.directory.glob("project/.run/.csim-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _read_manifest(self) -> dict[str, dict[str, Any]]:
+        if not (self.directory / MARKER).is_file():
+            return {}
+        stages = read_json(self.directory / MARKER).get("stages")
+        entries = stages if isinstance(stages, dict) else {}
+        return {stage: entries[stage] for stage in STAGES if isinstance(entries.get(stage), dict)}
+
+    def _write_manifest(self) -> None:
+        stages = {stage: self._stages[stage] for stage in STAGES if stage in self._stages}
+        write_json(self.directory / MARKER, {"kind": "run", "gan2hls": __version__, "stages": stages})
+
+    def _hash_inputs(self) -> str:
+        source, architecture = self._model_files()
+        files = [_content(source), _content(architecture) if architecture else b""]
+        if self.config.calibration.file:
+            files.append(_content(Path(self.config.calibration.file)))
+        return sha256(_program_digest(), *files)
+
+    def _made_from(self, stage: str) -> str:
+        """What a stage is made from, hashed: its part of the configuration, and the files or stages before it."""
+        config = dataclasses.asdict(self.config)
+        simulation = config["simulation"]
+        stalls = simulation.pop("stalls")
+        parts: dict[str, list[Any]] = {
+            "quantize": [self._inputs, config["quantize"], config["calibration"], simulation],
+            "build": [config["folding"], config["hls"]],
+            "csim": [],
+            "cosim": [stalls],
+            "report": [self._stages.get("csim"), self._stages.get("cosim")],
+        }
+        before = {"build": "quantize", "csim": "build", "cosim": "build", "report": "build"}.get(stage)
+        values = [stage, self._stages.get(before or ""), self._sources(stage), *parts[stage]]
+        return sha256(json.dumps(values, sort_keys=True))
+
+    def _sources(self, stage: str) -> list[str]:
+        """Hashes of the generated sources that a stage runs, as they are now."""
+        folder = _EDITABLE.get(stage)
+        files = self._stages.get("build", {}).get("files", {}) if folder else {}
+        return [sha256(_content(self.directory / name)) for name in files if name.startswith(str(folder))]
+
+    def _is_intact(self, files: Any) -> bool:
+        """Whether a stage's files are there, and as they were written; sources may have been edited."""
+        if not isinstance(files, dict) or not files:
+            return False
+        editable = tuple(_EDITABLE.values())
+        for name, digest in files.items():
+            path = self.directory / name
+            if not path.is_file() or (not name.startswith(editable) and sha256(_content(path)) != digest):
+                return False
+        return True
+
+    def _written(self, stage: str) -> Iterator[str]:
+        """Files of a stage, relative to the folder, in an order that does not depend on the file system."""
+        for name in _FILES[stage]:
+            path = self.directory / name
+            found = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+            yield from (str(item.relative_to(self.directory)) for item in found)
+
+    def _forget(self, stages: Sequence[str]) -> None:
+        """Remove what stages left; a project stays in its place until `build` replaces it."""
+        for stage in stages:
+            self._stages.pop(stage, None)
+            for name in _FILES[stage] if stage != "build" else ():
+                (self.directory / name).unlink(missing_ok=True)
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -197,14 +230,14 @@ class Run:
         value = self.summary("quantize")["psnr"]
         return math.inf if value is None else float(value)
 
-    def run_report(self, label: str) -> RunReport:
+    def run_report(self) -> RunReport:
         """What the report says of this run; stages up to cosim must have been made."""
         csim, cosim = self.summary("csim"), self.summary("cosim")
         pipeline = self.project.pipeline
         with np.load(self.directory / "samples.npz", allow_pickle=False) as samples:
             real, golden = samples["real"], samples["golden"]
         return RunReport(
-            label=label,
+            label=self.config.label,
             pipeline=pipeline,
             real_images=real,
             golden=golden,
@@ -220,30 +253,9 @@ class Run:
 
     def _result(self, stage: str) -> Path:
         """The file whose presence says that a stage was finished."""
-        names = {"build": f"project/{MARKER}", "report": "report.html"}
-        return self.directory / names.get(stage, f"{stage}.json")
+        return self.directory / _FILES[stage][-1]
 
     # -- stages -------------------------------------------------------------------------------------------------------
-
-    def _make_keys(self) -> dict[str, str]:
-        """What each stage is made from, hashed: its part of the configuration, its files, and the stage before."""
-        config = dataclasses.asdict(self.config)
-        source, architecture = self._model_files()
-        parts: dict[str, list[Any]] = {
-            "quantize": [config["quantize"], config["calibration"], config["simulation"]["csim_images"]],
-            "build": [config["folding"], config["hls"]],
-            "csim": [config["simulation"]],
-            "cosim": [config["simulation"]],
-            "report": [],
-        }
-        files = [_content(source), _content(architecture) if architecture else b""]
-        if self.config.calibration.file:
-            files.append(_content(Path(self.config.calibration.file)))
-        keys: dict[str, str] = {}
-        previous = sha256(__version__, *files)
-        for stage in STAGES:
-            previous = keys[stage] = sha256(previous, stage, json.dumps(parts[stage], sort_keys=True))
-        return keys
 
     def _model_files(self) -> tuple[Path, Path | None]:
         model = self.config.model
@@ -273,6 +285,9 @@ class Run:
         with torch.no_grad():
             real = float_model.forward(torch.from_numpy(z)).numpy()
         golden = graph.run(z)
+        # What `build` would refuse is refused before anything is replaced.
+        choose_folding(graph, multipliers=self.config.folding.multipliers, given=self._folding())
+        self._write_manifest()  # now the folder is ours, whenever this is interrupted
         graph.save(self.directory / "quantize")
         _save_arrays(self.directory / "samples.npz", latents=z, real=real, golden=golden)
         quality = psnr(golden, real)
@@ -285,10 +300,13 @@ class Run:
             self.graph,
             self.directory / "project",
             multipliers=config.folding.multipliers,
-            folding={name: dataclasses.asdict(fold) for name, fold in config.folding.layers.items()},
+            folding=self._folding(),
             part=config.hls.part,
             clock_mhz=config.hls.clock_mhz,
         )
+
+    def _folding(self) -> dict[str, tuple[int, int]]:
+        return {name: (fold.pe, fold.simd) for name, fold in self.config.folding.layers.items()}
 
     def _csim(self) -> None:
         project = self.project
@@ -310,9 +328,7 @@ class Run:
         project.cosim(inputs, stalls=False, waves=path)
 
     def _report(self) -> None:
-        bits = self.config.quantize
-        reports = [self.run_report(f"W{bits.weight_bits}A{bits.activation_bits}")]
-        write_reports(self.directory, "gan2hls", reports)
+        write_reports(self.directory, "gan2hls", [self.run_report()])
 
     def _vectors(self, graph: Graph, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Input integers and the golden model's output integers, in door order."""
@@ -336,6 +352,14 @@ class Run:
         write_json(self._result(stage), {"images": len(outputs), "values": int(outputs.size), "equal": True, **more})
 
 
+@cache
+def _program_digest() -> str:
+    """Of gan2hls itself: another release, or an edited kernel, makes everything anew."""
+    folders = [Path(__file__).parent, resource("hw"), resource("templates"), resource("sim")]
+    files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    return sha256(__version__, *sorted(sha256(path.name, path.read_bytes()) for path in files))
+
+
 def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> None:
     """Write `report.html` and `report.json`."""
     tools = [(row.name, row.version) for row in doctor_rows() if row.found]
@@ -346,6 +370,8 @@ def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> 
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: not readable: {error.strerror}") from None
 

@@ -339,7 +339,7 @@ class Graph:
 
     def save(self, directory: Path | str) -> None:
         """Write `graph.json` and `weights.safetensors` into the folder, which must be new, empty or one of ours."""
-        with output_directory(Path(directory)) as folder:
+        with output_directory(Path(directory), "graph") as folder:
             write_json(folder / MARKER, {"kind": "graph", "version": FORMAT_VERSION})
             self.write(folder)
 

@@ -15,7 +15,7 @@ from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError
-from gan2hls.files import MARKER, output_directory, read_json, write_json
+from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
 from gan2hls.folding import Fold, Folding, Pipeline, choose_folding, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
@@ -99,8 +99,8 @@ def build(
     graph.verify()
     chosen = choose_folding(graph, multipliers=multipliers, given=folding)
     pipeline = make_pipeline(graph, chosen)
-    directory = Path(directory)
-    with output_directory(directory) as folder:
+    directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
+    with output_directory(directory, "project") as folder:
         _write_project(folder, pipeline, part, clock_mhz)
     return Project(directory, pipeline, part, clock_mhz)
 
@@ -165,8 +165,8 @@ class Project:
         Raises:
             UserError: it is none, or it is damaged.
         """
-        folder = Path(directory)
-        manifest = read_json(folder / MARKER)
+        folder = Path(directory).absolute()
+        manifest = read_json(folder / MARKER) if (folder / MARKER).is_file() else None
         if not isinstance(manifest, dict) or manifest.get("kind") != "project":
             raise UserError(f"{folder}: not a project made by gan2hls build")
         graph = Graph.load(folder / "graph")
@@ -190,11 +190,21 @@ class Project:
             overflow, or the dataflow deadlocks.
         """
         inputs = self.graph.integers(x)
-        library = self._scratch / "csim.so"
-        if not library.exists():
-            compile_csim(self.directory / "hls", self.graph.name, library, log=self._scratch / "csim.log")
-        outputs = run_csim(library, self.pipeline, self.graph.to_stream(inputs))
+        outputs = run_csim(self._library(), self.pipeline, self.graph.to_stream(inputs))
         return self._at_door(outputs, x)
+
+    def _library(self) -> Path:
+        """The compiled C++, named by its sources: a process that has loaded a library never loads that name again."""
+        hls, log = self.directory / "hls", self._scratch / "csim.log"
+        files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
+        digest = sha256(*(part for path in files for part in (path.name, path.read_bytes())))
+        library = self._scratch / f"csim-{digest[:16]}.so"
+        if not library.exists():
+            old = list(self._scratch.glob("csim-*.so"))
+            compile_csim(hls, self.graph.name, library, log=log)
+            for path in (log, *old):
+                path.unlink(missing_ok=True)
+        return library
 
     def cosim(
         self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
@@ -217,6 +227,7 @@ class Project:
         design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
         log, dump = self._scratch / "cosim.log", Path(waves) if waves is not None else None
         (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
+        log.unlink(missing_ok=True)  # holds times; with none, the same input leaves the same bytes
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
     def report(self) -> dict[str, Any]:

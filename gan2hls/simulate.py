@@ -19,6 +19,10 @@ from gan2hls.ops.mac import groups
 from gan2hls.resources import resource
 from gan2hls.tools import environment_with, require_tool, run_tool
 
+CSIM_TOOLS = ("g++", "ap_types")
+COSIM_TOOLS = ("verilator", "cocotb", "cocotbext-axi", "g++", "make")
+"""What the simulations need, as `tools` calls it."""
+
 MOST_FREE_FRAMES = 3
 """Frames that run without stalls: enough to see the interval twice."""
 
@@ -107,7 +111,7 @@ def simulate_rtl(
         MissingToolError: no Verilator, cocotb or cocotbext-axi.
         ToolError: the build or the simulation failed; a design hung, or a handshake or frame boundary was wrong.
     """
-    tools = [require_tool(name) for name in ("verilator", "cocotb", "cocotbext-axi", "g++", "make")]
+    tools = [require_tool(name) for name in COSIM_TOOLS]
     with tempfile.TemporaryDirectory(prefix="gan2hls-cosim-") as name:
         folder = Path(name)
         for design in designs:
@@ -172,8 +176,8 @@ def compile_csim(hls: Path, name: str, library: Path, *, log: Path) -> None:
         MissingToolError: no g++, or no ap_types headers.
         ToolError: the compiler failed.
     """
-    compiler, headers = require_tool("g++"), require_tool("ap_types")
-    hls = Path(hls).resolve()
+    compiler, headers = map(require_tool, CSIM_TOOLS)
+    hls, library = Path(hls).resolve(), Path(library).absolute()  # the compiler runs in another folder
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".csim-", dir=library.parent) as folder:
         made = Path(folder) / library.name
