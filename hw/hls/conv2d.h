@@ -1,7 +1,7 @@
 // Convolution with exact accumulators.
 //
-//     y[oy][ox][co] = sum over ky, kx, ci of x[oy * StrideHeight - PadHeight + ky][ox * StrideWidth - PadWidth + kx][ci]
-//                                            * w[ky][kx][ci][co]        where x exists
+//     y[oy][ox][co] = sum over ky, kx, ci of x[iy][ix][ci] * w[ky][kx][ci][co]        where x exists
+//     iy = oy * StrideHeight - PadHeight + ky,   ix = ox * StrideWidth - PadWidth + kx
 //
 // Input : InHeight * InWidth pixels in raster order, ceil(InChannels / Simd) words each, Simd channels a word.
 // Output: OutHeight * OutWidth pixels in raster order, ceil(OutChannels / Pe) words each, Pe channels a word.

@@ -1,7 +1,7 @@
 // Transposed convolution with exact accumulators.
 //
-//     y[oy][ox][co] = sum over ky, kx, ci of x[(oy + PadHeight - ky) / StrideHeight][(ox + PadWidth - kx) / StrideWidth][ci]
-//                                            * w[ky][kx][ci][co]        where both divisions are exact and x exists
+//     y[oy][ox][co] = sum over ky, kx, ci of x[iy][ix][ci] * w[ky][kx][ci][co]        where x exists
+//     iy = (oy + PadHeight - ky) / StrideHeight,   ix = (ox + PadWidth - kx) / StrideWidth,   both exact divisions
 //
 // Input : InHeight * InWidth pixels in raster order, ceil(InChannels / Simd) words each, Simd channels a word.
 // Output: OutHeight * OutWidth pixels in raster order, ceil(OutChannels / Pe) words each, Pe channels a word.

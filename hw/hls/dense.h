@@ -2,7 +2,8 @@
 //
 //     y[co] = sum over ci of x[ci] * w[ci][co]
 //
-// Input : ceil(InChannels / Simd) words, Simd channels a word. Output: ceil(OutChannels / Pe) words, Pe channels a word.
+// Input : ceil(InChannels / Simd) words, Simd channels a word.
+// Output: ceil(OutChannels / Pe) words, Pe channels a word.
 // Cycles of a frame: ceil(InChannels / Simd) to take x in, then ceil(OutChannels / Pe) * ceil(InChannels / Simd).
 #ifndef GAN2HLS_DENSE_H
 #define GAN2HLS_DENSE_H

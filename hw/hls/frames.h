@@ -25,9 +25,9 @@ void write_frame(hls::stream<axis_beat<Pack>>& stream, const std::int64_t* eleme
                 const std::int64_t element = channel < channels ? elements[long(pixel) * channels + channel] : -1;
                 word[lane] = element;
                 if (channel < channels && std::int64_t(word[lane]) != element)
-                    throw std::out_of_range("input element " + std::to_string(long(pixel) * channels + channel) + " is " +
-                                            std::to_string(element) + ", which " + std::to_string(lane_bits<Pack>) +
-                                            " bits of its sign do not hold");
+                    throw std::out_of_range("input element " + std::to_string(long(pixel) * channels + channel) +
+                                            " is " + std::to_string(element) + ", which " +
+                                            std::to_string(lane_bits<Pack>) + " bits of its sign do not hold");
             }
             stream.write(pack_beat(word, pixel == pixels - 1 && first + size >= channels));
         }

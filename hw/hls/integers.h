@@ -44,6 +44,13 @@ signed_t<Bits> multiply(const A& a, const B& b) {
     return a * b;
 }
 
+template <int Bits, class A>
+signed_t<Bits> shift_left(const A& a, int places) {
+#pragma HLS INLINE
+    // inlined for the same reason
+    return signed_t<Bits>(a) << places;
+}
+
 #else
 
 /// A signed number of at least Bits bits that never overflows by the caller's proof: an intermediate result.
@@ -63,6 +70,12 @@ using rom_t = std::conditional_t<
 template <int Bits, class A, class B>
 signed_t<Bits> multiply(const A& a, const B& b) {
     return signed_t<Bits>(a) * signed_t<Bits>(b);
+}
+
+/// a * 2^places, exact in Bits bits. C++17 leaves a shift of negative numbers undefined, hence the product.
+template <int Bits, class A>
+signed_t<Bits> shift_left(const A& a, int places) {
+    return signed_t<Bits>(a) * (signed_t<Bits>(1) << places);
 }
 
 #endif

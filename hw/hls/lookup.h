@@ -16,7 +16,8 @@ constexpr long lookup_trip_count = Config::Beats;
 
 template <class Config, class InPack, class OutPack, class Value, int Values>
 void lookup(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Value (&table)[Values][1]) {
-    static_assert(int(InPack::size) == Config::Lanes && int(OutPack::size) == Config::Lanes, "both streams carry Lanes lanes");
+    static_assert(int(InPack::size) == Config::Lanes, "the input stream carries Lanes lanes");
+    static_assert(int(OutPack::size) == Config::Lanes, "the output stream carries Lanes lanes");
     static_assert(Config::InBits <= 12, "a table has 2^12 entries at most");
     static_assert(Values == (1 << Config::InBits), "the table has an entry for each bit pattern of x");
 

@@ -31,7 +31,8 @@ struct tap_range {
 };
 
 constexpr tap_range make_tap_range(int first_input, int last_input, int first_kernel) {
-    return last_input < first_input ? tap_range{0, 0, 0} : tap_range{last_input - first_input + 1, first_kernel, first_input};
+    if (last_input < first_input) return tap_range{0, 0, 0};
+    return tap_range{last_input - first_input + 1, first_kernel, first_input};
 }
 
 /// Convolution: input = output * stride - pad + kernel.
@@ -88,7 +89,8 @@ constexpr mac_tables<Config::OutHeight, Config::OutWidth> make_mac_tables() {
     mac_tables<Config::OutHeight, Config::OutWidth> tables{};
     int oldest = shape::frame_words;  // where no column is left, the later rows decide
     for (int ox = Config::OutWidth - 1; ox >= 0; --ox) {
-        const tap_range taps = Walk::taps(ox, Config::InWidth, Config::KernelWidth, Config::StrideWidth, Config::PadWidth);
+        const tap_range taps =
+            Walk::taps(ox, Config::InWidth, Config::KernelWidth, Config::StrideWidth, Config::PadWidth);
         if (taps.count > 0) oldest = min_of(oldest, taps.first_input * shape::in_groups);
         tables.column_taps[ox] = taps.count;
         tables.column_weight[ox] = taps.first_kernel * shape::in_groups;
@@ -98,7 +100,8 @@ constexpr mac_tables<Config::OutHeight, Config::OutWidth> make_mac_tables() {
     }
     int later = shape::frame_words;
     for (int oy = Config::OutHeight - 1; oy >= 0; --oy) {
-        const tap_range taps = Walk::taps(oy, Config::InHeight, Config::KernelHeight, Config::StrideHeight, Config::PadHeight);
+        const tap_range taps =
+            Walk::taps(oy, Config::InHeight, Config::KernelHeight, Config::StrideHeight, Config::PadHeight);
         tables.row_taps[oy] = taps.count;
         tables.row_weight[oy] = taps.first_kernel * Config::KernelWidth * shape::in_groups;
         tables.row_ring[oy] = int(long(taps.first_input) * shape::row_words % Config::RingWords);
@@ -171,7 +174,8 @@ signed_t<Config::WeightBits> decode_weight(const Code& code, const Value (&codeb
     }
 }
 
-template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Products, class Value, int Values>
+template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Products, class Value,
+          int Values>
 void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products],
                 const Value (&codebook)[Values][1]) {
     using shape = mac_shape<Config>;
@@ -186,7 +190,8 @@ void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (
     static_assert(Words == shape::weight_words, "one weight word per output group, tap and input group");
     static_assert(Products == Config::Pe * Config::Simd, "a weight word holds Pe * Simd codes");
     static_assert(!Config::UseCodebook || Values == (1 << Config::CodeBits), "the codebook has a value for each code");
-    static_assert(Config::UseCodebook || Config::CodeBits == Config::WeightBits, "without a codebook a code is the weight");
+    static_assert(Config::UseCodebook || Config::CodeBits == Config::WeightBits,
+                  "without a codebook a code is the weight");
     static_assert(Config::StrideHeight >= 1 && Config::StrideWidth >= 1, "strides are 1 or more");
     static_assert(Config::RingWords >= timing.ring_words, "the ring holds the words of every window at once");
 
@@ -266,7 +271,8 @@ mac_loop:
                 signed_t<sum_bits> sum = 0;
                 for (int lane = 0; lane < Config::Simd; ++lane) {
 #pragma HLS UNROLL
-                    const signed_t<w_bits> w = decode_weight<Config>(weights[weight][pe * Config::Simd + lane], codebook);
+                    const Code code = weights[weight][pe * Config::Simd + lane];
+                    const signed_t<w_bits> w = decode_weight<Config>(code, codebook);
                     sum += multiply<x_bits + w_bits>(x[lane], w);
                 }
                 const ap_int<Config::OutBits> before = first_step ? ap_int<Config::OutBits>(0) : sums[pe];

@@ -4,8 +4,8 @@
 // Input : pixels of InChannels elements, ceil(InChannels / InLanes) words each; the lanes after a pixel's last element
 //         are dropped. Output: pixels of OutChannels elements, ceil(OutChannels / OutLanes) words each.
 // In every cycle a word is taken in if the elements at hand do not fill the next output word, and an output word is
-// written if they do. The elements at hand run out wherever both pixels end, so the schedule repeats from there, without
-// a bubble. Cycles between two such places: repack_cycles; max(input words, output words) where lanes divide.
+// written if they do. The elements at hand run out wherever both pixels end, so the schedule repeats from there,
+// without a bubble. Cycles between two such places: repack_cycles; max(input words, output words) where lanes divide.
 #ifndef GAN2HLS_REPACK_H
 #define GAN2HLS_REPACK_H
 

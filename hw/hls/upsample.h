@@ -14,12 +14,13 @@
 namespace gan2hls {
 
 template <class Config>
-constexpr long upsample_trip_count = long(Config::InHeight) * Config::FactorHeight * Config::InWidth * Config::FactorWidth *
-                                     ceil_div(Config::Channels, Config::Lanes);
+constexpr long upsample_trip_count = long(Config::InHeight) * Config::FactorHeight * Config::InWidth *
+                                     Config::FactorWidth * ceil_div(Config::Channels, Config::Lanes);
 
 template <class Config, class InPack, class OutPack>
 void upsample(hls::stream<InPack>& in, hls::stream<OutPack>& out) {
-    static_assert(int(InPack::size) == Config::Lanes && int(OutPack::size) == Config::Lanes, "both streams carry Lanes lanes");
+    static_assert(int(InPack::size) == Config::Lanes, "the input stream carries Lanes lanes");
+    static_assert(int(OutPack::size) == Config::Lanes, "the output stream carries Lanes lanes");
     static_assert(Config::FactorHeight >= 1 && Config::FactorWidth >= 1, "factors are 1 or more");
 
     constexpr int groups = ceil_div(Config::Channels, Config::Lanes);

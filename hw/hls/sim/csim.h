@@ -131,7 +131,8 @@ public:
             fresh->name = name;
             fresh->body = std::move(body);
             if (stacks_.size() <= processes_.size()) stacks_.push_back(std::make_unique<stack_memory>());
-            prepare_context(fresh->registers, stacks_[processes_.size()]->base(), stack_memory::bytes, &scheduler::entry);
+            char* const stack = stacks_[processes_.size()]->base();
+            prepare_context(fresh->registers, stack, stack_memory::bytes, &scheduler::entry);
             processes_.push_back(std::move(fresh));
         } catch (...) {
             processes_.clear();  // no memory: the region will never run, and must not be part of the next one
