@@ -126,6 +126,10 @@ module mac_array #(
     logic signed [SumBits-1:0] step_sum;
     logic signed [AccBits-1:0] acc_q, acc_d, out_q;
     assign step_sum = signed'(gen_level[Levels].sum_q);
+    if (SumBits > AccBits) begin : gen_unused  // the actual weights need less than the widest sum
+      logic unused;
+      assign unused = ^step_sum[SumBits-1:AccBits];
+    end
     assign acc_d = (first_q[Delay-1] ? '0 : acc_q) + AccBits'(step_sum);
     always_ff @(posedge clk) begin
       if (enable && valid_q[Delay-1]) begin

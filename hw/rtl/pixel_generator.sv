@@ -66,9 +66,9 @@ module pixel_generator #(
     first_kernel = (Transposed != 0) ? o + pad - first * stride : first - (o * stride - pad);
   endfunction
 
-  // A column: taps, first tap's offset, first input's offset, words needed in a row, words freed when the row leaves.
+  // A column: taps, first tap's offset, first input's offset in the ring, words needed in a row, words freed when the row leaves.
   localparam int ColOffBits = $clog2(RowWords + 1);
-  localparam int ColEntry = ColsBits + TapBits + 3 * ColOffBits;
+  localparam int ColEntry = ColsBits + TapBits + RingBits + 2 * ColOffBits;
 
   function automatic logic [OutWidth*ColEntry-1:0] make_columns();
     int later, next, count;
@@ -80,7 +80,7 @@ module pixel_generator #(
       make_columns[o*ColEntry+:ColEntry] = {
         ColsBits'(count),
         TapBits'((count > 0) ? first_kernel(o, KernelWidth, StrideWidth, PadWidth) * InGroups : 0),
-        ColOffBits'((count > 0) ? later * InGroups : 0),
+        RingBits'((count > 0) ? (later * InGroups) % RingWords : 0),
         ColOffBits'((count > 0) ? (later + count) * InGroups : 0),
         ColOffBits'((next - ((o == 0) ? 0 : later)) * InGroups)
       };
@@ -204,7 +204,8 @@ module pixel_generator #(
 
   logic [ColsBits-1:0] c_count;
   logic [TapBits-1:0] c_tap, r_tap;
-  logic [ColOffBits-1:0] c_base, c_need, c_frees;
+  logic [RingBits-1:0] c_base;
+  logic [ColOffBits-1:0] c_need, c_frees;
   logic [RowsBits-1:0] r_count;
   logic [WordBits-1:0] r_need, r_frees;
   logic r_leaves, exists;
@@ -222,7 +223,7 @@ module pixel_generator #(
       rows      <= exists ? r_count : '0;
       cols      <= exists ? c_count : '0;
       tap_base  <= r_tap + c_tap;
-      ring_base <= ring_add(ring_row_q, RingBits'(c_base));
+      ring_base <= ring_add(ring_row_q, c_base);
       need      <= exists ? r_need + WordBits'(c_need) : WordBits'(1);  // no output before its frame has begun
       frees     <= end2_q ? r_frees : (r_leaves ? WordBits'(c_frees) : '0);
       last      <= last2_q;
