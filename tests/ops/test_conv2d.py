@@ -32,6 +32,7 @@ class TestConv2d(OpContract):
         return [
             single("same size", op(3, 3, 4, 4, padding=(1, 1)), (4, 4, 4), U8, 2, 4),
             single("rows that nobody reads", op(1, 1, 3, 2, stride=(3, 3)), (6, 5, 3), S8, 2, 2),
+            single("ring smaller than a row", op(1, 1, 2, 2, stride=(2, 3)), (5, 7, 2), S8, 1, 1),
             single("kernel larger than the image", op(5, 4, 2, 3, padding=(3, 2)), (2, 2, 2), S8, 2, 1),
             single("pixels without taps", op(1, 2, 3, 2, stride=(2, 3), padding=(2, 4)), (3, 3, 3), S8, 1, 3),
             single("1x1 input", op(1, 1, 6, 5), (1, 1, 6), IntType(2, False), 3, 4),

@@ -1,0 +1,159 @@
+"""Simulation: beats hold what was put in, cycles are what the model says, and each failure is one clear error."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan2hls import tools
+from gan2hls.backends.rtl import write_rtl
+from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
+from gan2hls.folding import Stream
+from gan2hls.ir import IntType
+from gan2hls.ops import ConvTranspose2d, Lookup
+from gan2hls.simulate import RtlDesign, compile_csim, from_beats, run_csim, simulate_rtl, to_beats
+from tests.ops.contract import Case, single
+from tests.ops.mac_cases import S8, integers
+
+needs_rtl = pytest.mark.skipif(
+    not all(tools.find_tool(name) for name in ("verilator", "cocotb", "cocotbext-axi", "g++", "make")),
+    reason="needs Verilator, cocotb and cocotbext-axi",
+)
+
+
+def layer(rng: np.random.Generator, pe: int = 2, simd: int = 4) -> Case:
+    op = ConvTranspose2d(integers(rng, (4, 4, 4, 4)), 8, stride=(2, 2), padding=(1, 1))
+    return single("layer", op, (4, 4, 4), S8, pe, simd)
+
+
+def design(case: Case, folder: Path, x: np.ndarray, name: str = "dut") -> RtlDesign:
+    write_rtl(case.pipeline(), folder / name, name=name)
+    return RtlDesign(folder / name, name, case.pipeline(), x)
+
+
+# -- beats ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    ("channels", "lanes", "bits"), [(1, 1, 1), (3, 2, 5), (7, 7, 8), (8, 3, 12), (5, 4, 24), (2, 1, 47), (6, 5, 3)]
+)
+def test_beats_hold_what_was_put_in(
+    channels: int, lanes: int, bits: int, signed: bool, rng: np.random.Generator
+) -> None:
+    kind = IntType(bits, signed)
+    x = rng.integers(kind.min, kind.max + 1, (3, 2, 5, channels))
+    x[0, 0, 0, 0], x[0, 0, 1, 0] = kind.min, kind.max
+    stream = Stream("s", 10, channels, lanes, bits, signed)
+    beats = to_beats(x, stream)
+    assert beats.shape == (3, stream.beats, -(-lanes * bits // 8))
+    assert (from_beats(beats, stream, (2, 5, channels)) == x).all()
+
+
+def test_lane_0_is_low_and_padding_is_not_zero(rng: np.random.Generator) -> None:
+    stream = Stream("s", 200, 3, 2, 4, False)
+    x = np.tile(np.array([1, 2, 3]), (1, 1, 200, 1))
+    beats = to_beats(x, stream)[0, :, 0].reshape(200, 2)
+    assert (beats[:, 0] == 0x21).all()
+    assert (beats[:, 1] & 15 == 3).all()
+    assert len(set(beats[:, 1] >> 4)) == 16  # a kernel that reads padding shall notice
+
+
+def test_missing_beats_are_an_error() -> None:
+    stream = Stream("s", 4, 1, 1, 8, False)
+    with pytest.raises(Gan2HlsError, match="the design gave frames of 3 beats; 4 were expected"):
+        from_beats(np.zeros((1, 3, 1), dtype=np.uint8), stream, (2, 2, 1))
+
+
+# -- tools ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["verilator", "cocotb", "cocotbext-axi", "g++", "make"])
+def test_a_missing_tool_is_named(missing: str, rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
+    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in tools._KINDS]
+    monkeypatch.setattr(tools, "_KINDS", kinds)
+    case = layer(rng)
+    with pytest.raises(MissingToolError, match=rf"(?s){missing.replace('+', '.')}: not found.*to get it: "):
+        simulate_rtl([design(case, tmp_path, case.frames(rng))], log=tmp_path / "log")
+
+
+@pytest.mark.parametrize("missing", ["g++", "ap_types"])
+def test_c_simulation_names_a_missing_tool(missing: str, tmp_path: Path, monkeypatch) -> None:
+    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in tools._KINDS]
+    monkeypatch.setattr(tools, "_KINDS", kinds)
+    with pytest.raises(MissingToolError, match=rf"{missing.replace('+', '.')}: not found"):
+        compile_csim(tmp_path, "generator", tmp_path / "library.so", log=tmp_path / "log")
+    assert not (tmp_path / "library.so").exists()
+
+
+def test_c_simulation_that_does_not_compile(tmp_path: Path) -> None:
+    (tmp_path / "firmware").mkdir()
+    (tmp_path / "firmware" / "generator.cpp").write_text("int main( {\n")
+    (tmp_path / "bridge.cpp").write_text("")
+    with pytest.raises(ToolError, match=r"(?s)compiling the C simulation failed.*whole log: "):
+        compile_csim(tmp_path, "generator", tmp_path / "library.so", log=tmp_path / "log")
+    assert not (tmp_path / "library.so").exists()
+    assert run_csim  # used where a library comes out: tests/ops
+
+
+# -- RTL --------------------------------------------------------------------------------------------------------------
+
+
+@needs_rtl
+def test_no_multiplication_is_wasted(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Useful MACs / (cycles × PE × SIMD) ≥ 0.99 for frames back to back, if PE and SIMD divide the channels."""
+    cases = [layer(rng, pe, simd) for pe, simd in ((1, 1), (2, 4), (4, 4), (4, 1))]
+    unequal = ConvTranspose2d(integers(rng, (3, 3, 6, 4)), 8, stride=(2, 2))  # phases of 1, 2, 2 and 4 taps
+    cases.append(single("unequal phases", unequal, (5, 5, 6), S8, 4, 3))
+    x = [np.concatenate([case.frames(rng)] * 2) for case in cases]
+    designs = [design(case, tmp_path, x[index], f"design{index}") for index, case in enumerate(cases)]
+    runs = simulate_rtl(designs, log=tmp_path / "log", stalls=False, optimize=False)
+    for case, one, run in zip(cases, designs, runs, strict=True):
+        assert (run.outputs == one.pipeline.graph.run_stream(one.x)).all()
+        assert run.interval_cycles == one.pipeline.interval_cycles
+        share = one.pipeline.graph.macs() / (run.interval_cycles * one.pipeline.mac_multipliers)
+        assert share == one.pipeline.utilization
+        assert share >= 0.99, str(case)
+        # The first frame waits for its first window and for the pipeline: a row or two, and a dozen registers.
+        assert run.interval_cycles < run.latency_cycles < run.interval_cycles + one.pipeline.input.beats + 30
+
+
+@needs_rtl
+def test_waves_are_written(rng: np.random.Generator, tmp_path: Path) -> None:
+    case = single("table", Lookup(rng.permutation(256) - 128, S8, 1.0), (2, 2, 2), S8)
+    waves = tmp_path / "deep" / "waves.vcd"
+    x = case.frames(rng)[:1]
+    (run,) = simulate_rtl([design(case, tmp_path, x)], log=tmp_path / "log", waves=waves, optimize=False)
+    assert run.interval_cycles is None  # of a single frame there is none
+    assert "s_axis_tdata" in waves.read_text(errors="replace")
+
+
+def break_design(one: RtlDesign, file: str, old: str, new: str) -> None:
+    path = one.rtl / file
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+
+
+@needs_rtl
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        # No output at all: the bench gives up, and says so.
+        ("kernels/lookup.sv", "value_valid_q <= s_axis_tvalid;", "value_valid_q <= 1'b0;", "TimeoutError"),
+        ("kernels/lookup.sv", "value_last_q <= s_axis_tlast;", "value_last_q <= 1'b0;", "tlast disagrees"),
+        ("kernels/skid_buffer.sv", "spare_free_q && !s_axis_tvalid;", "1'b1;", "tlast disagrees"),
+        ("kernels/lookup.sv", "module lookup", "modul lookup", "syntax error"),
+    ],
+    ids=["hang", "tlast", "lost beat", "syntax"],
+)  # fmt: skip
+def test_a_broken_design_is_an_error(
+    file: str, old: str, new: str, message: str, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    case = single("table", Lookup(rng.permutation(256) - 128, S8, 1.0), (4, 4, 2), S8)
+    one = design(case, tmp_path, case.frames(rng))
+    break_design(one, file, old, new)
+    with pytest.raises(ToolError, match="RTL simulation failed") as error:
+        simulate_rtl([one], log=tmp_path / "log", optimize=False)
+    assert error.value.log == tmp_path / "log"
+    assert message in str(error.value) + (tmp_path / "log").read_text()
