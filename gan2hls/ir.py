@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
+from threadpoolctl import ThreadpoolController
 
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
@@ -26,8 +27,8 @@ from gan2hls.files import MARKER, output_directory, read_json, write_bytes, writ
 FORMAT_VERSION = 1
 """Version of the saved graph; a change of meaning raises it."""
 
-CHUNK = 16
-"""Frames that one thread takes at a time: large enough for BLAS, small enough for the cache."""
+CHUNK = 32
+"""Frames that one thread takes at most at a time: large enough for BLAS, small enough for the cache."""
 
 
 @dataclass(frozen=True, order=True)
@@ -315,10 +316,13 @@ class Graph:
     def run_stream(self, x: np.ndarray) -> np.ndarray:
         """The golden model on integers in NHWC, in any carrier."""
         self._prepare()
-        chunks = [x[i : i + CHUNK] for i in range(0, len(x), CHUNK)] or [x]
+        threads = _threads()
+        size = max(1, min(CHUNK, -(-len(x) // threads)))
+        chunks = [x[i : i + size] for i in range(0, len(x), size)] or [x]
         if len(chunks) == 1:
             return self._run_chunk(chunks[0])
-        with ThreadPoolExecutor(min(len(chunks), _threads())) as pool:
+        # Each thread computes alone: BLAS with threads of its own would have them wait for each other.
+        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(len(chunks), threads)) as pool:
             return np.concatenate(list(pool.map(self._run_chunk, chunks)))
 
     def _run_chunk(self, x: np.ndarray) -> np.ndarray:
@@ -432,6 +436,11 @@ def _storage(values: np.ndarray) -> Any:
         if values.size == 0 or (info.min <= values.min() and values.max() <= info.max):
             return dtype
     return np.int64
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _threads() -> int:
