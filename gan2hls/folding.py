@@ -2,93 +2,21 @@
 
 `choose_folding` gives every MAC op the cheapest (PE, SIMD) that meets a common number of cycles a frame, the smallest
 that a multiplier budget allows. `make_pipeline` puts the kernels in a row, with lane converters where neighbours
-disagree; both backends only render what it says.
+disagree and buffers that keep the kernels from waiting for each other; both backends only render what it says.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from gan2hls.buffers import size_buffers
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.ir import Fold, Graph, Memory, Op, TensorType
+from gan2hls.ir import Fold, Graph, Op, TensorType
 from gan2hls.ops.mac import MacOp, groups
+from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
 
-Folding = dict[str, Fold]
-"""A `Fold` for every node of a graph, by node name."""
-
-STREAM_DEPTH = 2
-"""Beats that a stream holds: what the skid buffer at a kernel's output holds."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A stream between stages: `pixels` a frame, `lanes` of `channels` channels a beat, `depth` beats deep."""
-
-    name: str
-    pixels: int
-    channels: int
-    lanes: int
-    bits: int
-    signed: bool
-    depth: int = STREAM_DEPTH
-
-    @property
-    def beats(self) -> int:
-        """Beats a frame."""
-        return self.pixels * groups(self.channels, self.lanes)
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """A kernel instance: its `stem`, the `node` that it computes ("" for a converter), its busy `cycles` a frame."""
-
-    name: str
-    stem: str
-    parameters: dict[str, int]
-    memories: dict[str, Memory]
-    cycles: int
-    node: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Pipeline:
-    """Stages in a row: `streams[i]` feeds `stages[i]`, which feeds `streams[i + 1]`."""
-
-    graph: Graph
-    folding: Folding
-    stages: tuple[Stage, ...]
-    streams: tuple[Stream, ...]
-
-    @property
-    def input(self) -> Stream:
-        return self.streams[0]
-
-    @property
-    def output(self) -> Stream:
-        return self.streams[-1]
-
-    @cached_property
-    def interval_cycles(self) -> int:
-        """Cycles from frame to frame in steady state: those of the slowest stage."""
-        return max(stage.cycles for stage in self.stages)
-
-    @property
-    def mac_multipliers(self) -> int:
-        """Multipliers that multiply weights."""
-        return sum(n.op.multipliers(self.folding[n.name]) for n in self.graph.nodes if isinstance(n.op, MacOp))
-
-    @property
-    def other_multipliers(self) -> int:
-        """Multipliers of requantization."""
-        return sum(n.op.multipliers(self.folding[n.name]) for n in self.graph.nodes if not isinstance(n.op, MacOp))
-
-    @property
-    def utilization(self) -> float:
-        """Useful multiply-accumulates per cycle and weight multiplier, at most 1."""
-        return self.graph.macs() / (self.interval_cycles * self.mac_multipliers) if self.mac_multipliers else 0.0
+__all__ = ["STREAM_DEPTH", "Fold", "Folding", "Pipeline", "Stage", "Stream", "choose_folding", "make_pipeline"]
 
 
 def choose_folding(
@@ -250,15 +178,11 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
             stages.append(_converter(_unique(f"{node.name}_lanes", names), tensor, streams[-1].lanes, fold.simd))
             streams.append(stream(tensor, fold.simd))
         parameters = node.op.kernel_parameters(tensor, fold)
-        if "RingWords" in parameters and len(stages):
-            # The smallest ring suffices where input always waits. The kernel before has a rhythm of its own, and a row
-            # more keeps the two from waiting for each other.
-            parameters["RingWords"] += tensor.shape[1] * groups(tensor.channels, fold.simd)
         memories = node.op.memories(tensor, fold)
         cycles = node.op.cycles(tensor, fold)
         stages.append(Stage(_unique(node.name, names), node.op.stem, parameters, memories, cycles, node.name))
         streams.append(stream(output, fold.pe))
-    return Pipeline(graph, folding, tuple(stages), tuple(streams))
+    return size_buffers(Pipeline(graph, folding, tuple(stages), tuple(streams)))
 
 
 def _converter(name: str, tensor: TensorType, in_lanes: int, out_lanes: int) -> Stage:

@@ -10,6 +10,7 @@ import pytest
 import gan2hls
 from gan2hls import passes
 from gan2hls.models import latents
+from gan2hls.schedule import predict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,8 +31,8 @@ def assert_all_equal(project: gan2hls.Project, x: np.ndarray, csim_frames: int, 
     np.testing.assert_array_equal(project.csim(x[:csim_frames]), golden[:csim_frames])
     result = project.cosim(x[:cosim_frames])
     np.testing.assert_array_equal(result.outputs, golden[:cosim_frames])
-    assert result.interval_cycles is not None
-    assert result.interval_cycles >= project.pipeline.interval_cycles
+    assert result.interval_cycles == project.pipeline.interval_cycles
+    assert result.latency_cycles == predict(project.pipeline).latency_cycles
     return golden
 
 

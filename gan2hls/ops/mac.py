@@ -120,9 +120,10 @@ class MacOp(Op):
 
     def steps(self, tensor: TensorType, simd: int) -> int:
         """Cycles that one group of output channels takes for one frame."""
-        return int(self._pixel_steps(tensor, simd).sum())
+        return int(self.pixel_steps(tensor, simd).sum())
 
-    def _pixel_steps(self, tensor: TensorType, simd: int) -> np.ndarray:
+    def pixel_steps(self, tensor: TensorType, simd: int) -> np.ndarray:
+        """Cycles of each output pixel for one group of output channels, (height, width)."""
         rows, columns = self.walks(tensor)
         return np.maximum(1, np.multiply.outer(rows.count, columns.count) * groups(tensor.channels, simd))
 
@@ -138,9 +139,9 @@ class MacOp(Op):
         arrived in earlier cycles; the words that it frees may be replaced from the cycle after its end on.
         """
         frame = tensor.pixels * groups(tensor.channels, fold.simd)
-        need, held = self._windows(tensor, fold)
+        need, held = self.windows(tensor, fold)
         need, held = (np.concatenate([words, words + frame, words + 2 * frame]) for words in (need, held))
-        busy = np.tile(groups(self.codes.shape[3], fold.pe) * self._pixel_steps(tensor, fold.simd).ravel(), 3)
+        busy = np.tile(groups(self.codes.shape[3], fold.pe) * self.pixel_steps(tensor, fold.simd).ravel(), 3)
         ends = busy.cumsum()
         words = [int((need - held).max())]
         if int(ends[-1]) >= 3 * frame:
@@ -155,8 +156,8 @@ class MacOp(Op):
             words.append(int((ends - held).max()) + 1)
         return max(words)
 
-    def _windows(self, tensor: TensorType, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
-        """Per output pixel: words of the frame that must have arrived, and words freed by the pixels before it."""
+    def windows(self, tensor: TensorType, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
+        """Per output pixel in raster order: words of the frame that must have arrived, and words freed before it."""
         rows, columns = self.walks(tensor)
         width, per_pixel = tensor.shape[1], groups(tensor.channels, fold.simd)
         row_start, column_start = rows.first_needed, columns.first_needed

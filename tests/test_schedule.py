@@ -1,0 +1,176 @@
+"""The model of time is exact: latency and interval of any pipeline are those that Verilator counts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gan2hls
+from gan2hls.backends.rtl import write_rtl
+from gan2hls.folding import Pipeline, choose_folding, make_pipeline
+from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
+from gan2hls.models import latents, shipped_generator
+from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
+from gan2hls.ops.mac import MacOp
+from gan2hls.schedule import predict
+from gan2hls.simulate import RtlDesign, simulate_rtl
+from tests.ops.mac_cases import draw_weights
+
+FRAMES = 5
+S6 = IntType(6, True)
+
+
+# -- random pipelines -------------------------------------------------------------------------------------------------
+
+
+def draw_op(rng: np.random.Generator, tensor: TensorType) -> Op:
+    """An op that may be valid on `tensor` and gives few elements."""
+    channels = tensor.channels
+    outputs = int(rng.integers(1, 9))
+    kind = rng.choice(["dense", "conv2d", "conv_transpose2d", "conv_transpose2d", "upsample", "reshape", "lookup"])
+    kernel, stride = rng.integers(1, 5, 2), rng.integers(1, 4, 2)
+    padding = tuple(int(rng.integers(0, side)) for side in kernel)
+    stride = (int(stride[0]), int(stride[1]))
+    if kind == "dense":
+        return Dense(**draw_weights(rng, (1, 1, channels, outputs)))
+    if kind == "conv2d":
+        return Conv2d(**draw_weights(rng, (*kernel, channels, outputs)), stride=stride, padding=padding)
+    if kind == "conv_transpose2d":
+        return ConvTranspose2d(**draw_weights(rng, (*kernel, channels, outputs)), stride=stride, padding=padding)
+    if kind == "upsample":
+        return Upsample((int(rng.integers(1, 4)), int(rng.integers(1, 4))))
+    if kind == "reshape":
+        sides = [side for side in range(1, tensor.elements + 1) if tensor.elements % side == 0]
+        new_height = int(rng.choice(sides[: len(sides) // 2 + 1]))
+        rest = tensor.elements // new_height
+        new_width = int(rng.choice([side for side in range(1, rest + 1) if rest % side == 0]))
+        return Reshape((new_height, new_width, rest // new_width))
+    return Lookup(rng.integers(-32, 32, 1 << min(tensor.int_type.bits, 12)), S6, 1.0)
+
+
+def draw_requantize(rng: np.random.Generator, channels: int) -> Requantize:
+    values = {"multiplier": rng.integers(1, 400, channels), "bias": rng.integers(-9000, 9000, channels)}
+    if rng.integers(2):
+        values["negative_multiplier"] = rng.integers(1, 90, channels)
+        values["negative_bias"] = values["bias"]
+    return Requantize(**values, shift=12, low=-32, high=31, output=S6, scale=1.0)
+
+
+def draw_graph(rng: np.random.Generator) -> Graph:
+    """Two to five ops on small tensors; wide integers are mostly requantized at once."""
+    height, width, channels = (int(side) for side in rng.integers(1, [5, 5, 9]))
+    tensor = start = TensorType((height, width, channels), S6, 1.0)
+    ops: list[Op] = []
+    while len(ops) < 2 or rng.integers(4):
+        op = draw_op(rng, tensor)
+        if list(op.verify(tensor)) or op.output_type(tensor).elements > 1500:
+            continue
+        ops.append(op)
+        tensor = op.output_type(tensor)
+        if isinstance(op, MacOp) and (tensor.int_type.bits > 14 or rng.integers(4)):
+            ops.append(draw_requantize(rng, tensor.channels))
+            tensor = ops[-1].output_type(tensor)
+    nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
+    doors = [(shape[2], *shape[:2]) for shape in (start.shape, tensor.shape)]
+    return Graph(start, nodes, doors[0], doors[1]).verify()
+
+
+def draw_folding(rng: np.random.Generator, graph: Graph) -> dict[str, Fold]:
+    folding = {}
+    for node, tensor, _ in graph.steps():
+        most = node.op.largest_fold(tensor)
+        fold = Fold(int(rng.integers(1, most.pe + 1)), int(rng.integers(1, most.simd + 1)))
+        same = not isinstance(node.op, MacOp | Reshape)
+        folding[node.name] = Fold(fold.pe, fold.pe) if same else fold
+    return folding
+
+
+def rings(pipeline: Pipeline) -> dict[int, int]:
+    """Words of the ring of each stage that has one."""
+    return {i: s.parameters["RingWords"] for i, s in enumerate(pipeline.stages) if "RingWords" in s.parameters}
+
+
+def with_ring(pipeline: Pipeline, index: int, words: int) -> Pipeline:
+    stages = list(pipeline.stages)
+    stages[index] = replace(stages[index], parameters={**stages[index].parameters, "RingWords": words})
+    return replace(pipeline, stages=tuple(stages))
+
+
+def least_ring(pipeline: Pipeline, index: int) -> int:
+    """Words that the stage's ring needs if its input always waits."""
+    node = pipeline.stages[index].node
+    op, tensor = next((n.op, tensor) for n, tensor, _ in pipeline.graph.steps() if n.name == node)
+    assert isinstance(op, MacOp)
+    return op.ring_words(tensor, pipeline.folding[node])
+
+
+def with_random_buffers(rng: np.random.Generator, pipeline: Pipeline) -> Pipeline:
+    """Other sizes, so that the kernels wait for each other."""
+    for index in rings(pipeline):
+        pipeline = with_ring(pipeline, index, least_ring(pipeline, index) + int(rng.integers(0, 4)))
+    streams = tuple(replace(s, depth=int(rng.choice([2, 2, 2, 3, 4, 5, 9]))) for s in pipeline.streams)
+    return replace(pipeline, streams=streams)
+
+
+def simulated(pipelines: list[Pipeline], folder: Path, rng: np.random.Generator, frames: int) -> list[tuple[int, int]]:
+    """(latency, interval) that Verilator counts, and equal outputs."""
+    designs = []
+    for index, pipeline in enumerate(pipelines):
+        kind = pipeline.graph.input.int_type
+        x = rng.integers(kind.min, kind.max + 1, (frames, *pipeline.graph.input.shape))
+        write_rtl(pipeline, folder / f"case{index}", name=f"case{index}")
+        designs.append(RtlDesign(folder / f"case{index}", f"case{index}", pipeline, x))
+    runs = simulate_rtl(designs, log=folder / "rtl.log", stalls=False, optimize=len(designs) < 4)
+    for design, run in zip(designs, runs, strict=True):
+        np.testing.assert_array_equal(run.outputs, design.pipeline.graph.run_stream(design.x))
+    return [(run.latency_cycles, run.interval_cycles or 0) for run in runs]
+
+
+def describe(pipeline: Pipeline) -> str:
+    return "\n".join(f"    {s.stem} {s.parameters} {s.cycles}" for s in pipeline.stages)
+
+
+def test_random_pipelines(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Any ops, lanes, rings and FIFOs: difference 0."""
+    pipelines = []
+    for index in range(12):
+        graph = draw_graph(rng)
+        pipeline = make_pipeline(graph, draw_folding(rng, graph))
+        pipelines.append(with_random_buffers(rng, pipeline) if index % 2 else pipeline)
+    counted = simulated(pipelines, tmp_path, rng, FRAMES)
+    wrong = []
+    for pipeline, (latency, interval) in zip(pipelines, counted, strict=True):
+        model = predict(pipeline, FRAMES)
+        if (model.latency_cycles, model.interval_cycles) != (latency, interval):
+            wrong.append(
+                f"{model.latency_cycles, model.interval_cycles} instead of {latency, interval}:\n{describe(pipeline)}"
+            )
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Graph:
+    return gan2hls.quantize(gan2hls.load(shipped_generator()[0]), latents(64, (64, 1, 1), 0))
+
+
+@pytest.mark.parametrize("multipliers", [32, 64, 128, 512, 1024])
+def test_frames_follow_each_other_as_fast_as_the_slowest_kernel(shipped: Graph, multipliers: int) -> None:
+    pipeline = make_pipeline(shipped, choose_folding(shipped, multipliers=multipliers))
+    assert predict(pipeline).interval_cycles == max(stage.cycles for stage in pipeline.stages)
+
+
+def test_one_word_less_costs_cycles(shipped: Graph) -> None:
+    """Where a ring is larger than its own kernel needs, it is no larger than the kernel before makes necessary."""
+    pipeline = make_pipeline(shipped, choose_folding(shipped, multipliers=64))
+    grown = {index: words for index, words in rings(pipeline).items() if words > least_ring(pipeline, index)}
+    assert grown
+    for index, words in grown.items():
+        assert predict(with_ring(pipeline, index, words - 1)).interval_cycles > pipeline.interval_cycles
+
+
+@pytest.mark.slow
+def test_the_shipped_generator(shipped: Graph, rng: np.random.Generator, tmp_path: Path) -> None:
+    pipelines = [make_pipeline(shipped, choose_folding(shipped, multipliers=budget)) for budget in (128, 1024)]
+    expected = [(model.latency_cycles, model.interval_cycles) for model in map(predict, pipelines)]
+    assert simulated(pipelines, tmp_path, rng, 4) == expected
