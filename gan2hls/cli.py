@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from typer.core import TyperGroup
 
 from gan2hls import __version__
 from gan2hls.errors import Gan2HlsError, UserError
@@ -27,8 +28,24 @@ if TYPE_CHECKING:
     from gan2hls.flow_config import FlowConfig
     from gan2hls.report import RunReport
 
+
+class _Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
+    """Ctrl-C; typer would end the program without a word."""
+
+    exit_code = 128 + signal.SIGINT
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted("interrupted; the same command goes on where it stopped") from None
+
+
 app = typer.Typer(
     name="gan2hls",
+    cls=_Commands,
     help="From a trained GAN generator to bit-exact Vitis-HLS C++ and SystemVerilog.",
     no_args_is_help=True,
     add_completion=False,
@@ -302,24 +319,34 @@ def _abilities(rows: list[DoctorRow]) -> Iterator[str]:
         yield f"gan2hls {command}: " + (f"can not run here without {', '.join(needed)}" if needed else "can run here")
 
 
-def _guarded(action: Callable[[], Any]) -> int:
+@contextmanager
+def _termination_like_interrupt() -> Iterator[list[int]]:
+    """SIGTERM and SIGHUP end as Ctrl-C does, which also ends the programs that run; gives those that came."""
     caught: list[int] = []
 
     def interrupt(number: int, frame: Any) -> None:
         caught.append(number)
-        signal.raise_signal(signal.SIGINT)  # one way out for all, which also ends the programs that run
+        signal.raise_signal(signal.SIGINT)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup stays what it is
-            signal.signal(number, interrupt)
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    # What is ignored stays so: that is what nohup does.
+    old = {number: signal.signal(number, interrupt) for number in numbers if signal.getsignal(number) is signal.SIG_DFL}
     try:
-        action()
-    except Gan2HlsError as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        errors.print("interrupted; the same command goes on where it stopped")
-        return 128 + (caught[0] if caught else signal.SIGINT)
+        yield caught
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _guarded(action: Callable[[], Any]) -> int:
+    with _termination_like_interrupt() as caught:
+        try:
+            action()
+        except Gan2HlsError as error:
+            interrupted = error.exit_code == _Interrupted.exit_code
+            prefix = "" if interrupted else "[red]error:[/red] "
+            errors.print(prefix + escape(str(error)), soft_wrap=True)
+            return 128 + caught[0] if interrupted and caught else error.exit_code
     return 0
 
 

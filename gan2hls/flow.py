@@ -35,7 +35,7 @@ from gan2hls.ir import Graph
 from gan2hls.metrics import psnr
 from gan2hls.models import latents, shipped_generator
 from gan2hls.passes import check_equal
-from gan2hls.project import Project, build
+from gan2hls.project import Project, build, calibration_samples
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_report
 from gan2hls.report import write_json as write_report_json
@@ -110,12 +110,12 @@ class Run:
         self._say(stage, "working")
         began = time.monotonic()
         if stage in ("csim", "cosim", "report"):
-            self._forget([stage])  # what it said is of other inputs, whatever becomes of this
+            self._forget([stage, "report"])  # what it said is of other inputs, whatever becomes of this
         makers[stage]()
-        later = STAGES[STAGES.index(stage) + 1 :]
-        self._forget([name for name in later if (stage, name) != ("csim", "cosim")])
         files = {name: sha256(_content(self.directory / name)) for name in self._written(stage)}
         self._stages[stage] = {"made_from": made_from, "files": files}
+        if stage in ("quantize", "build") and self._stages[stage] != entry:
+            self._forget(STAGES[STAGES.index(stage) + 1 :])
         self._write_manifest()
         self._say(stage, f"{time.monotonic() - began:.1f} s")
 
@@ -261,6 +261,8 @@ class Run:
         model = self.config.model
         if model.source is None:
             return shipped_generator()
+        if Path(model.source).is_dir():
+            raise UserError(f"{model.source}: a folder; name a file of weights")
         card = Path(model.source).with_suffix(".json")
         architecture = Path(model.architecture) if model.architecture else card if card.is_file() else None
         return Path(model.source), architecture
@@ -270,9 +272,13 @@ class Run:
         if config.file is None:
             return latents(config.samples, input_shape, config.seed)
         try:
-            return np.asarray(np.load(config.file, allow_pickle=False))
-        except (OSError, ValueError) as error:
+            samples = np.load(config.file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
             raise UserError(f"{config.file}: not readable as .npy: {error}") from None
+        try:
+            return calibration_samples(samples).numpy()
+        except UserError as error:
+            raise UserError(f"{config.file}: {error}") from None
 
     def _quantize(self) -> None:
         source, architecture = self._model_files()

@@ -254,7 +254,7 @@ class Graph:
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
         """Real values (n, *door_input_shape) to input integers, same shape, int64: round half up, saturate."""
-        x = np.asarray(x, dtype=np.float64)
+        x = _array(x).astype(np.float64)
         self._check_door(x)
         if not np.isfinite(x).all():
             raise UserError("the input holds NaN or infinite values")
@@ -279,7 +279,7 @@ class Graph:
 
     def integers(self, x: np.ndarray) -> np.ndarray:
         """What enters the hardware for `x` (n, *door_input_shape): real values quantized, integers as they are."""
-        x = np.asarray(x)
+        x = _array(x)
         if not np.issubdtype(x.dtype, np.integer):
             return self.quantize_input(x)
         self._check_door(x)
@@ -420,6 +420,13 @@ def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
         if key in arrays:
             attributes[field.name] = arrays[key].astype(np.int64)
     return Node(name, from_mapping(cls, attributes, f"{where}: {name}"))
+
+
+def _array(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    if x.dtype.kind not in "iufb":
+        raise UserError(f"the input must be real numbers or integers, not {x.dtype}")
+    return x
 
 
 def _to_json(value: Any) -> Any:

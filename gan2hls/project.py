@@ -1,7 +1,11 @@
 """The Python API: `load` → `quantize` → `build` → `Project.csim`, `Project.cosim`, `Project.report`."""
 
 import dataclasses
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ from gan2hls import __version__
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.config import from_mapping
-from gan2hls.errors import UserError
+from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
 from gan2hls.folding import Fold, Folding, Pipeline, choose_folding, make_pipeline
 from gan2hls.frontends import from_torch
@@ -68,11 +72,26 @@ def quantize(
     """
     values = {"weight_bits": weight_bits, "activation_bits": activation_bits, "method": method, **options}
     config = from_mapping(QuantizeConfig, {**values, "layers": dict(overrides or {})}, "quantize")
-    samples = torch.as_tensor(calibration)
-    if samples.ndim < 2:
-        raise UserError(f"calibration samples have shape {tuple(samples.shape)}; expected (n, *input shape)")
+    samples = calibration_samples(calibration)
     float_model = from_torch.trace(model, None if isinstance(model, from_torch.Chain) else tuple(samples.shape[1:]))
     return integerize(quantize_float_model(float_model, samples, config))
+
+
+def calibration_samples(values: Any) -> torch.Tensor:
+    """Samples (n, *input shape) as a tensor.
+
+    Raises:
+        UserError: no array of real numbers, or without a batch.
+    """
+    try:
+        samples = torch.as_tensor(values)
+        if samples.is_complex():
+            raise TypeError("complex numbers")
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"calibration samples must be an array of real numbers: {str(error).split('. ')[0]}") from None
+    if samples.ndim < 2:
+        raise UserError(f"calibration samples have shape {tuple(samples.shape)}; expected (n, *input shape)")
+    return samples
 
 
 def build(
@@ -97,12 +116,27 @@ def build(
         UserError: the folder exists and is not ours; a folding that does not fit.
     """
     graph.verify()
-    chosen = choose_folding(graph, multipliers=multipliers, given=folding)
+    chosen = choose_folding(graph, multipliers=multipliers, given=_checked_folding(folding or {}))
     pipeline = make_pipeline(graph, chosen)
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
     with output_directory(directory, "project") as folder:
         _write_project(folder, pipeline, part, clock_mhz)
     return Project(directory, pipeline, part, clock_mhz)
+
+
+def _checked_folding(given: Given) -> dict[str, Fold]:
+    """Both numbers of each fold, whole ones; whether they fit the layers is seen later."""
+    folding, problems = {}, []
+    for name, fold in given.items():
+        pair: Any = (fold.pe, fold.simd) if isinstance(fold, Fold) else fold
+        if isinstance(fold, Mapping):
+            pair = (fold["pe"], fold["simd"]) if fold.keys() == {"pe", "simd"} else ()
+        if isinstance(pair, tuple | list) and len(pair) == 2 and all(type(value) is int for value in pair):
+            folding[name] = Fold(*pair)
+        else:
+            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {fold!r}")
+    raise_problems(problems)
+    return folding
 
 
 def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float) -> None:
@@ -190,19 +224,21 @@ class Project:
             overflow, or the dataflow deadlocks.
         """
         inputs = self.graph.integers(x)
-        outputs = run_csim(self._library(), self.pipeline, self.graph.to_stream(inputs))
+        library, stream = self._library(), self.graph.to_stream(inputs)
+        outputs = _interruptible(lambda: run_csim(library, self.pipeline, stream))
         return self._at_door(outputs, x)
 
     def _library(self) -> Path:
         """The compiled C++, named by its sources: a process that has loaded a library never loads that name again."""
-        hls, log = self.directory / "hls", self._scratch / "csim.log"
+        hls = self.directory / "hls"
         files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
         digest = sha256(*(part for path in files for part in (path.name, path.read_bytes())))
         library = self._scratch / f"csim-{digest[:16]}.so"
         if not library.exists():
             old = list(self._scratch.glob("csim-*.so"))
-            compile_csim(hls, self.graph.name, library, log=log)
-            for path in (log, *old):
+            with self._log("csim") as log:
+                compile_csim(hls, self.graph.name, library, log=log)
+            for path in old:
                 path.unlink(missing_ok=True)
         return library
 
@@ -225,9 +261,9 @@ class Project:
         if not len(inputs):
             raise UserError("cosim needs at least one frame")
         design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
-        log, dump = self._scratch / "cosim.log", Path(waves) if waves is not None else None
-        (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
-        log.unlink(missing_ok=True)  # holds times; with none, the same input leaves the same bytes
+        dump = Path(waves) if waves is not None else None
+        with self._log("cosim") as log:
+            (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
     def report(self) -> dict[str, Any]:
@@ -239,6 +275,34 @@ class Project:
         """Folder for what tools leave; not part of what `build` wrote."""
         return self.directory / ".run"
 
+    @contextmanager
+    def _log(self, tool: str) -> Iterator[Path]:
+        """A file for a tool's output, kept if it failed: what succeeds leaves no times and no numbers of processes."""
+        log = self._scratch / f"{tool}-{os.getpid()}.log"  # others may simulate the same project
+        failed = False
+        try:
+            yield log
+        except ToolError:
+            failed = True
+            raise
+        finally:
+            if not failed:
+                log.unlink(missing_ok=True)
+
     def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
         integers = self.graph.from_stream(stream)
         return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
+
+
+def _interruptible(work: Callable[[], np.ndarray]) -> np.ndarray:
+    """Do work that stays in C for long; Ctrl-C ends the wait at once, and with the process the work."""
+    future: Future[np.ndarray] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result()
