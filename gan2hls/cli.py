@@ -68,7 +68,10 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs
 WeightBits = Annotated[int | None, typer.Option(help="Bits of a weight, 1 to 16. Default 8.")]
 ActivationBits = Annotated[int | None, typer.Option(help="Bits of an activation, 2 to 16. Default 8.")]
 Multipliers = Annotated[int | None, typer.Option(help="Weight multipliers of all layers together. Default 64.")]
-Waves = Annotated[Path | None, typer.Option(help="Also write the waveform of one frame to this file (VCD).")]
+Waves = Annotated[
+    Path | None,
+    typer.Option(help="Also write the waveform of one frame (VCD) to this file; 100,000 cycles are about 1 GB."),
+]
 
 
 def _version(value: bool) -> None:
@@ -154,8 +157,14 @@ def quantize(
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
     run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, None)
-    _print(f"PSNR of the golden model against float: {run.psnr:.2f} dB")
+    _print_psnr(run)
     _print(f"integer graph: {run.directory / 'quantize'}")
+
+
+def _print_psnr(run: "Run") -> None:
+    from gan2hls.report.run import psnr_text
+
+    _print(f"PSNR of the golden model against float: {psnr_text(run.psnr)}")
 
 
 @app.command()
@@ -245,6 +254,7 @@ def report(
 
     result = run.run_report()
     _show_project(run, result)
+    _print_psnr(run)
     console.print(f"[bold]{verdict(result)}[/bold]")
     _print(f"report: {run.directory / 'report.html'}")
 
@@ -265,6 +275,7 @@ def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] =
         result = run.run_report()
         reports.append(result)
         _show_project(run, result)
+        _print_psnr(run)
         console.print(f"[bold]{result.label}: {verdict(result)}[/bold]\n")
     write_reports(out, "gan2hls demo: 32×32 digits", reports)
     _print(f"report: {out / 'report.html'}")
@@ -272,7 +283,7 @@ def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] =
 
 @app.command()
 def train(
-    config: Annotated[Path | None, typer.Option(help="TOML file. Default: 5,000 digits, about five minutes.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file. Default: 5,000 digits, about ten minutes.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the training run.")] = RUNS / "train",
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in the folder, if there is one.")] = True,
 ) -> None:

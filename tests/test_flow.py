@@ -1,10 +1,13 @@
 """The staged flow: what is made anew and what is not, damaged checkpoints, edited sources, reproducibility."""
 
+import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 import torch
 
 from gan2hls import flow
+from gan2hls.config import from_mapping
 from gan2hls.errors import MismatchError, UserError
 from gan2hls.files import MARKER
 from gan2hls.flow import STAGES, Run, write_reports
@@ -261,6 +265,19 @@ def test_all_problems_at_once_each_with_the_file(tmp_path: Path) -> None:
 def test_a_wrong_option_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^options: quantize: weight_bits 40 is not supported; use 1 to 16$"):
         settings(tmp_path, CONFIG, ("quantize", "weight_bits", 40))
+
+
+def test_the_documentation_gives_every_key_and_its_default() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "usage.md").read_text(encoding="utf-8")
+    block = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert block
+    given = tomllib.loads(block.group(1))
+    from_mapping(FlowConfig, given, "docs/usage.md")
+    for section, keys in dataclasses.asdict(FlowConfig()).items():
+        assert given[section].keys() == keys.keys(), section
+        for key, default in keys.items():
+            if default is not None and key != "layers":
+                assert given[section][key] == default, f"{section}.{key}"
 
 
 # Reproducibility
