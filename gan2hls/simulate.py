@@ -23,6 +23,10 @@ CSIM_TOOLS = ("g++", "ap_types")
 COSIM_TOOLS = ("verilator", "cocotb", "cocotbext-axi", "g++", "make")
 """What the simulations need, as `tools` calls it."""
 
+CSIM_FLAGS = ("-std=c++17", "-shared", "-fPIC", "-fno-gnu-unique", "-DGAN2HLS_CSIM")
+"""How g++ makes a C simulation. Without -fno-gnu-unique the tables of equally named kernels would be one for all
+libraries that a process loads, and a second project would walk the first one's windows."""
+
 MOST_FREE_FRAMES = 3
 """Frames that run without stalls: enough to see the interval twice."""
 
@@ -181,7 +185,7 @@ def compile_csim(hls: Path, name: str, library: Path, *, log: Path) -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".csim-", dir=library.parent) as folder:
         made = Path(folder) / library.name
-        command: list[str | Path] = [compiler.path, "-std=c++17", "-O2", "-shared", "-fPIC", "-DGAN2HLS_CSIM"]
+        command: list[str | Path] = [compiler.path, *CSIM_FLAGS, "-O2"]
         command += ["-I", hls / "kernels" / "sim", "-isystem", headers.path]
         command += [hls / "bridge.cpp", hls / "firmware" / f"{name}.cpp", "-o", made]
         run_tool(command, what="compiling the C simulation", log=log, cwd=hls)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gan2hls import tools
+from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
 from gan2hls.folding import Stream
@@ -101,6 +102,18 @@ def test_c_simulation_that_does_not_compile(tmp_path: Path) -> None:
 
 
 @needs_rtl
+def test_c_simulations_of_equal_names_do_not_mix(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Two projects in one process, whose kernels have the same names and types, but walk other windows."""
+    op = ConvTranspose2d(integers(rng, (4, 4, 2, 2), 4), 4, stride=(2, 2), padding=(1, 1))
+    for size in (3, 7):
+        case = single("one of two", op, (size, size, 2), S8, 2, 2)
+        folder, library = tmp_path / str(size), tmp_path / f"{size}.so"
+        write_hls(case.pipeline(), folder)
+        compile_csim(folder, "generator", library, log=tmp_path / "log")
+        x = case.frames(rng)
+        np.testing.assert_array_equal(run_csim(library, case.pipeline(), x), case.pipeline().graph.run_stream(x))
+
+
 def test_no_multiplication_is_wasted(rng: np.random.Generator, tmp_path: Path) -> None:
     """Useful MACs / (cycles × PE × SIMD) ≥ 0.99 for frames back to back, if PE and SIMD divide the channels."""
     cases = [layer(rng, pe, simd) for pe, simd in ((1, 1), (2, 4), (4, 4), (4, 1))]

@@ -16,6 +16,7 @@ from gan2hls.backends.hls import write_hls
 from gan2hls.folding import Folding, Pipeline, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense
+from gan2hls.simulate import CSIM_FLAGS
 from gan2hls.tools import require_tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def build(cases: Sequence[Case], folder: Path, *flags: str) -> Library:
     umbrella = folder / "umbrella.cpp"
     umbrella.write_text("\n".join(lines) + "\n")
     library = folder / "cases.so"
-    made = compile_cpp([umbrella], library, "-O1", "-shared", "-fPIC", "-I", HEADERS / "sim", *flags)
+    made = compile_cpp([umbrella], library, "-O1", *CSIM_FLAGS, "-I", HEADERS / "sim", *flags)
     assert made.returncode == 0, made.stderr[-4000:]
     return Library(library)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gan2hls.simulate import CSIM_FLAGS
 from tests.hls.bench import HEADERS, compile_cpp
 
 SOURCE = Path(__file__).with_name("csim_cases.cpp")
@@ -25,7 +26,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         header = include / "sim" / "csim.h"
         header.write_text(header.read_text().replace("defined(__x86_64__)", "0"))
     library = folder / "csim.so"
-    made = compile_cpp([SOURCE], library, "-O1", "-shared", "-fPIC", "-I", include / "sim", "-I", include)
+    made = compile_cpp([SOURCE], library, "-O1", *CSIM_FLAGS, "-I", include / "sim", "-I", include)
     assert made.returncode == 0, made.stderr
     functions = ctypes.CDLL(str(library))
 

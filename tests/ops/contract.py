@@ -17,7 +17,7 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.files import write_text
 from gan2hls.folding import Pipeline, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
-from gan2hls.simulate import RtlDesign, run_csim, simulate_rtl
+from gan2hls.simulate import CSIM_FLAGS, RtlDesign, run_csim, simulate_rtl
 from gan2hls.tools import require_tool, run_tool
 
 FRAMES = 4
@@ -170,7 +170,7 @@ def compile_cases(cases: Sequence[Case], folder: Path) -> Path:
     runs = ", ".join(f"case{index}_run" for index in range(len(cases)))
     write_text(folder / "cases.cpp", "\n".join(lines) + _DISPATCH.format(runs=runs))
     library = folder / "cases.so"
-    command = [require_tool("g++").path, "-std=c++17", "-O1", "-shared", "-fPIC", "-DGAN2HLS_CSIM"]
+    command = [require_tool("g++").path, *CSIM_FLAGS, "-O1"]
     command += ["-I", folder / "case0" / "kernels" / "sim", "-isystem", require_tool("ap_types").path]
     command += [folder / "cases.cpp", "-o", library]
     run_tool(command, what="compiling the C simulations", log=folder / "csim.log", cwd=folder)
