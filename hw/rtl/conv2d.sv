@@ -28,6 +28,7 @@ module conv2d #(
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 24,
   parameter int RingWords    = 16,
+  parameter int Packing      = 1,
   parameter     WeightsFile  = "",
   parameter     CodebookFile = ""
 ) (
@@ -53,7 +54,7 @@ module conv2d #(
     .OutWidth(OutWidth), .OutChannels(OutChannels), .KernelHeight(KernelHeight), .KernelWidth(KernelWidth),
     .StrideHeight(StrideHeight), .StrideWidth(StrideWidth), .PadHeight(PadHeight), .PadWidth(PadWidth), .Pe(Pe),
     .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
-    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingWords(RingWords), .WeightsFile(WeightsFile),
+    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingWords(RingWords), .Packing(Packing), .WeightsFile(WeightsFile),
     .CodebookFile(CodebookFile)
   ) u_engine (
     .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,

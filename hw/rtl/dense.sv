@@ -15,6 +15,7 @@ module dense #(
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 24,
   parameter int RingWords    = 16,
+  parameter int Packing      = 1,
   parameter     WeightsFile  = "",
   parameter     CodebookFile = ""
 ) (
@@ -36,7 +37,7 @@ module dense #(
     .Transposed(0), .InHeight(1), .InWidth(1), .InChannels(InChannels), .OutHeight(1), .OutWidth(1),
     .OutChannels(OutChannels), .KernelHeight(1), .KernelWidth(1), .StrideHeight(1), .StrideWidth(1), .PadHeight(0),
     .PadWidth(0), .Pe(Pe), .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits),
-    .WeightBits(WeightBits), .UseCodebook(UseCodebook), .OutBits(OutBits), .RingWords(RingWords),
+    .WeightBits(WeightBits), .UseCodebook(UseCodebook), .OutBits(OutBits), .RingWords(RingWords), .Packing(Packing),
     .WeightsFile(WeightsFile), .CodebookFile(CodebookFile)
   ) u_engine (
     .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,

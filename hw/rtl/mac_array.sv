@@ -3,7 +3,7 @@
 //   acc[p] = Σ over the steps from `first` to `last` of Σ over s of x[s]·w[p][s]
 //
 // A pipeline of 2 + ceil(log2(Simd)) registers that moves while `enable` is high; with UseCodebook one more, in which stored
-// codes become weights. Accumulators have AccBits, which the graph has proven to be enough.
+// codes become weights, and with Packing > 1 two more: then that many output channels share a multiplier (packed_multiply). Accumulators have AccBits, which the graph has proven to be enough.
 `default_nettype none
 
 module mac_array #(
@@ -15,7 +15,8 @@ module mac_array #(
   parameter int WeightBits  = 8,
   parameter int UseCodebook = 0,
   parameter     CodebookFile = "",
-  parameter int AccBits     = 20
+  parameter int AccBits     = 20,
+  parameter int Packing     = 1
 ) (
   input  logic                        clk,
   input  logic                        rst_n,
@@ -33,11 +34,10 @@ module mac_array #(
   output logic                        sums_valid,
   output logic                        sums_end
 );
-  localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
-  localparam int ProductBits = XBits + WeightBits;
+  localparam int ProductBits = InBits + WeightBits;  // enough for any signs
   localparam int Levels = (Simd > 1) ? $clog2(Simd) : 0;
   localparam int SumBits = ProductBits + Levels;
-  localparam int Delay = 1 + Levels + ((UseCodebook != 0) ? 1 : 0);
+  localparam int Delay = 1 + Levels + ((UseCodebook != 0) ? 1 : 0) + ((Packing > 1) ? 2 : 0);
 
   // Codes to weights.
   logic [Pe*Simd*WeightBits-1:0] weights;
@@ -87,28 +87,71 @@ module mac_array #(
     end
   end
 
+  // Products: each of its own multiplier, or of Packing neighbouring output channels in one.
+  logic [Pe*Simd*ProductBits-1:0] products;
+  logic [Simd*InBits-1:0] operands;
+  assign operands = values_empty ? '0 : values;
+  for (genvar i = 0; i < Simd; i++) begin : gen_product
+    for (genvar p = 0; p < Pe; p += Packing) begin : gen_multiplier
+      localparam int Lanes = (Pe - p < Packing) ? Pe - p : Packing;
+      logic [Lanes*WeightBits-1:0] factors;
+      for (genvar l = 0; l < Lanes; l++) begin : gen_factor
+        assign factors[l*WeightBits+:WeightBits] = weights[((p+l)*Simd+i)*WeightBits+:WeightBits];
+      end
+      logic [Lanes*ProductBits-1:0] results;
+      for (genvar l = 0; l < Lanes; l++) begin : gen_result
+        assign products[((p+l)*Simd+i)*ProductBits+:ProductBits] = results[l*ProductBits+:ProductBits];
+      end
+      if (Lanes > 1) begin : gen_packed
+        packed_multiply #(.Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits)) u_packed (
+          .clk, .enable, .x(operands[i*InBits+:InBits]), .weights(factors), .products(results)
+        );
+      end else begin : gen_single
+        localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
+        logic signed [XBits-1:0] operand;
+        logic signed [WeightBits-1:0] factor;
+        logic signed [XBits+WeightBits-1:0] product;
+        if (InSigned != 0) begin : gen_signed
+          assign operand = signed'(operands[i*InBits+:InBits]);
+        end else begin : gen_unsigned
+          assign operand = signed'({1'b0, operands[i*InBits+:InBits]});
+        end
+        assign factor  = signed'(factors);
+        assign product = operand * factor;
+        if (InSigned == 0) begin : gen_unused
+          logic unused;
+          assign unused = product[XBits+WeightBits-1];
+        end
+        logic [ProductBits-1:0] product_q;
+        always_ff @(posedge clk) begin
+          if (enable) product_q <= product[ProductBits-1:0];
+        end
+        if (Packing > 1) begin : gen_wait  // as long as packed products take
+          logic [ProductBits-1:0] wait1_q, wait2_q;
+          always_ff @(posedge clk) begin
+            if (enable) begin
+              wait1_q <= product_q;
+              wait2_q <= wait1_q;
+            end
+          end
+          assign results = wait2_q;
+        end else begin : gen_at_once
+          assign results = product_q;
+        end
+      end
+    end
+  end
+
   for (genvar p = 0; p < Pe; p++) begin : gen_pe
     for (genvar level = 0; level <= Levels; level++) begin : gen_level
       localparam int Count = (Simd + (1 << level) - 1) >> level;
       localparam int Bits = ProductBits + level;
       logic [Count*Bits-1:0] sum_q;
-      for (genvar i = 0; i < Count; i++) begin : gen_sum
-        if (level == 0) begin : gen_product
-          logic signed [XBits-1:0] operand;
-          logic signed [WeightBits-1:0] weight;
-          logic signed [ProductBits-1:0] product;
-          if (InSigned != 0) begin : gen_signed
-            assign operand = values_empty ? '0 : signed'(values[i*InBits+:InBits]);
-          end else begin : gen_unsigned
-            assign operand = values_empty ? '0 : signed'({1'b0, values[i*InBits+:InBits]});
-          end
-          assign weight  = signed'(weights[(p*Simd+i)*WeightBits+:WeightBits]);
-          assign product = operand * weight;
-          always_ff @(posedge clk) begin
-            if (enable) sum_q[i*Bits+:Bits] <= product;
-          end
-        end else begin : gen_add
-          localparam int Below = (Simd + (1 << (level - 1)) - 1) >> (level - 1);
+      if (level == 0) begin : gen_products
+        assign sum_q = products[p*Simd*ProductBits+:Simd*ProductBits];
+      end else begin : gen_sums
+        localparam int Below = (Simd + (1 << (level - 1)) - 1) >> (level - 1);
+        for (genvar i = 0; i < Count; i++) begin : gen_sum
           logic signed [Bits-1:0] left, right;
           assign left = Bits'(signed'(gen_level[level-1].sum_q[2*i*(Bits-1)+:Bits-1]));
           if (2 * i + 1 < Below) begin : gen_pair

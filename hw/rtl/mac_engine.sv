@@ -30,6 +30,7 @@ module mac_engine #(
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 20,
   parameter int RingWords    = 8,
+  parameter int Packing      = 1,
   parameter     WeightsFile  = "",
   parameter     CodebookFile = ""
 ) (
@@ -142,7 +143,7 @@ module mac_engine #(
   logic sums_valid, sums_end, skid_ready;
   mac_array #(
     .Pe(Pe), .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
-    .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits)
+    .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits), .Packing(Packing)
   ) u_array (
     .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[1]), .first(first_q[1]), .last(last_q[1]), .empty(empty_q[1]),
     .end_of_frame(end_q[1]), .sums, .sums_valid, .sums_end
