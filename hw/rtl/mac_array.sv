@@ -117,7 +117,14 @@ module mac_array #(
           assign operand = signed'({1'b0, operands[i*InBits+:InBits]});
         end
         assign factor  = signed'(factors);
-        assign product = operand * factor;
+        if (WeightBits <= 2) begin : gen_adder  // a weight of -2 to 1 is a choice and a sign: no multiplier
+          logic signed [XBits+WeightBits-1:0] wide, magnitude;
+          assign wide      = (XBits + WeightBits)'(operand);
+          assign magnitude = factor[0] ? wide : ((WeightBits > 1 && factor != '0) ? wide <<< 1 : '0);
+          assign product   = factor[WeightBits-1] ? -magnitude : magnitude;
+        end else begin : gen_multiply
+          assign product = operand * factor;
+        end
         if (InSigned == 0) begin : gen_unused
           logic unused;
           assign unused = product[XBits+WeightBits-1];
