@@ -47,9 +47,10 @@ class FoldConfig:
 
     pe: int  # output channels at once
     simd: int  # input channels at once
+    packing: int = 1  # output channels that share a hardware multiplier
 
     def __post_init__(self) -> None:
-        raise_problems(_below(self, pe=1, simd=1))
+        raise_problems(_below(self, pe=1, simd=1, packing=1))
 
 
 @dataclass(frozen=True)

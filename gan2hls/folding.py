@@ -30,10 +30,11 @@ def choose_folding(
     Args:
         graph: the integer graph.
         multipliers: weight multipliers that all MAC ops may take together, those of `given` included.
-        given: node name → `Fold`, (pe, simd) or {"pe": …, "simd": …}.
+        given: node name → `Fold`, (pe, simd) or {"pe": …, "simd": …, "packing": …}.
 
     Raises:
-        UserError: an unknown node, pe or simd below 1 or above the channels, or a budget below one multiplier a MAC op.
+        UserError: an unknown node, pe or simd below 1 or above the channels, packing above pe, or a budget below one
+            multiplier a MAC op.
     """
     fixed = _read_given(graph, given or {})
     options: dict[str, list[tuple[int, int, Fold]]] = {}
@@ -69,6 +70,9 @@ def _read_given(graph: Graph, given: Mapping[str, Fold | tuple[int, int] | Mappi
             if not 1 <= value <= limit:
                 accepted = f"use 1 to {limit}, its {side} channels"
                 problems.append(f"folding of {name}: {what} {value} is not supported; {accepted}")
+        if not 1 <= fold.packing <= (fold.pe if isinstance(op, MacOp) else 1):
+            accepted = "use 1 to pe" if isinstance(op, MacOp) else f"{op.stem} has no weights to pack"
+            problems.append(f"folding of {name}: packing {fold.packing} is not supported; {accepted}")
         if not isinstance(op, MacOp) and op.stem != "reshape" and fold.pe != fold.simd:
             differ = f"pe {fold.pe} and simd {fold.simd} differ"
             problems.append(f"folding of {name}: {differ}; {op.stem} has one number of lanes")

@@ -100,10 +100,14 @@ class TensorType:
 
 @dataclass(frozen=True)
 class Fold:
-    """How much of an op works at once: `simd` input channels and `pe` output channels a cycle."""
+    """How much of an op works at once: `simd` input channels and `pe` output channels a cycle.
+
+    `packing` output channels share each hardware multiplier, where its ports are wide enough for them (MAC ops).
+    """
 
     pe: int = 1
     simd: int = 1
+    packing: int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,5 +77,5 @@ class Pipeline:
 
     @property
     def utilization(self) -> float:
-        """Useful multiply-accumulates per cycle and weight multiplier, at most 1."""
+        """Useful multiply-accumulates per cycle and weight multiplier, at most 1 unless multipliers are packed."""
         return self.graph.macs() / (self.interval_cycles * self.mac_multipliers) if self.mac_multipliers else 0.0

@@ -265,7 +265,8 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
         steps=op.pixel_steps(tensor, fold.simd).ravel().tolist(),
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
-        delay=4 + levels + (op.codebook is not None),  # memories 2, product 1, adder tree, sum 1; codebook 1
+        # memories 2, product 1, adder tree, sum 1; codebook 1, packing 2
+        delay=4 + levels + (op.codebook is not None) + 2 * (fold.packing > 1),
     )
 
 

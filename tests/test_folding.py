@@ -93,6 +93,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "unknown": ({"up.2": (1, 1)}, "folding: no node 'up.2'; the graph has project, project.out, image, up.1"),
     "pe": ({"up.1": (13, 1)}, "folding of up.1: pe 13 is not supported; use 1 to 12, its output channels"),
     "simd": ({"last": (1, 13)}, "folding of last: simd 13 is not supported; use 1 to 12, its input channels"),
+    "packing": ({"last": Fold(2, 1, 3)}, "folding of last: packing 3 is not supported; use 1 to pe"),
     "zero": ({"last": (0, 1)}, "folding of last: pe 0 is not supported; use 1 to 3"),
     "lanes": ({"last.out": (1, 2)}, "folding of last.out: pe 1 and simd 2 differ; requantize has one number of"),
     "form": ({"last": 3}, "folding of last: expected pe and simd, got 3"),

@@ -81,8 +81,11 @@ def draw_folding(rng: np.random.Generator, graph: Graph) -> dict[str, Fold]:
     for node, tensor, _ in graph.steps():
         most = node.op.largest_fold(tensor)
         fold = Fold(int(rng.integers(1, most.pe + 1)), int(rng.integers(1, most.simd + 1)))
-        same = not isinstance(node.op, MacOp | Reshape)
-        folding[node.name] = Fold(fold.pe, fold.pe) if same else fold
+        if isinstance(node.op, MacOp):
+            fold = replace(fold, packing=int(rng.integers(1, min(fold.pe, 3) + 1)))
+        elif not isinstance(node.op, Reshape):
+            fold = Fold(fold.pe, fold.pe)
+        folding[node.name] = fold
     return folding
 
 

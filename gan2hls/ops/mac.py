@@ -116,7 +116,7 @@ class MacOp(Op):
         return int(rows.count.sum()) * int(columns.count.sum()) * self.codes.shape[2] * self.codes.shape[3]
 
     def multipliers(self, fold: Fold) -> int:
-        return fold.pe * fold.simd
+        return groups(fold.pe, fold.packing) * fold.simd
 
     def steps(self, tensor: TensorType, simd: int) -> int:
         """Cycles that one group of output channels takes for one frame."""
@@ -181,6 +181,7 @@ class MacOp(Op):
             "UseCodebook": int(self.codebook is not None),
             "OutBits": self.output_type(tensor).int_type.bits,
             "RingWords": self.ring_words(tensor, fold),
+            "Packing": fold.packing,
         }
 
     def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:

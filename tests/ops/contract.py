@@ -57,10 +57,12 @@ class Case:
         return f"{self.label}: input {self.tensor}, {parameters}"
 
 
-def single(label: str, op: Op, shape: Sequence[int], kind: IntType, pe: int = 1, simd: int | None = None) -> Case:
+def single(
+    label: str, op: Op, shape: Sequence[int], kind: IntType, pe: int = 1, simd: int | None = None, packing: int = 1
+) -> Case:
     """One op; `simd` is `pe` if not given, as for an op with one number of lanes."""
     height, width, channels = shape
-    fold = Fold(pe, pe if simd is None else simd)
+    fold = Fold(pe, pe if simd is None else simd, packing)
     return Case(label, TensorType((height, width, channels), kind, 1.0), (op,), (fold,))
 
 

@@ -54,6 +54,11 @@ class TestConvTranspose2d(OpContract):
             ),
             single("1-bit weights", binary, (3, 3, 4), U8, 3, 4),
             single("2-bit codebook", ternary, (2, 3, 3), IntType(4, False), 3, 2),
+            single("2-bit weights", op(3, 2, 3, 4, bits=2), (2, 3, 3), S8, 3, 2),
+            single("W8A8, 2 packed", op(4, 4, 4, 4, stride=(2, 2), padding=(1, 1)), (2, 2, 4), S8, 4, 2, 2),
+            single("W4A8, 2 packed of 3", op(3, 3, 3, 3, bits=4), (2, 2, 3), U8, 3, 3, 2),
+            single("W4A4, 3 packed of 5", op(3, 3, 3, 5, bits=4), (2, 2, 3), IntType(4, True), 5, 2, 3),
+            single("codebook, 2 packed", ternary, (2, 3, 3), IntType(4, False), 3, 2, 2),
         ]
 
     def outside(self, case: Case, x: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ async def bench(dut):
     dut.enable.value = 1
     cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
     await FallingEdge(dut.clk)
-    tasks = [cocotb.start_soon(check(dut, folder, i)) for i in range(len(json.loads((folder / "cases.json").read_text())))]
+    count = len(json.loads((folder / "cases.json").read_text()))
+    tasks = [cocotb.start_soon(check(dut, folder, index)) for index in range(count)]
     for task in tasks:
         await task

@@ -1,4 +1,4 @@
-"""Packed multiplication gives each product exactly: exhaustively where that is possible, else all corners and at random."""
+"""Packed multiplication gives each product exactly: exhaustively where that is possible, else corners and at random."""
 
 import itertools
 import json

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gan2hls.backends.rtl import kernel_sources, write_rtl
+from gan2hls.ir import IntType
 from gan2hls.ops import ConvTranspose2d
 from gan2hls.resources import resource
 from tests.ops.contract import Case, single
@@ -71,3 +72,27 @@ def test_multipliers_and_block_ram_on_ecp5(rng: np.random.Generator, tmp_path: P
     weight_bits = 4 * 4 * 32 * 16 * 8
     assert (ring_bits + weight_bits) / 18432 <= cells["DP16KD"] <= 8
     assert "TRELLIS_DPR16X4" not in cells, "a memory went into LUTs"
+
+
+@pytest.mark.parametrize(
+    ("synth", "cell", "weight_bits", "in_bits", "packing"),
+    [
+        ("synth_ecp5", "MULT18X18D", 4, 8, 2),
+        ("synth_ecp5", "MULT18X18D", 4, 4, 2),
+        ("synth_xilinx -family xcup", "DSP48E2", 8, 8, 2),
+        ("synth_xilinx -family xcup", "DSP48E2", 4, 4, 3),
+        ("synth_xilinx -family xc7", "DSP48E1", 4, 8, 2),
+    ],
+)
+def test_packed_multipliers(
+    synth: str, cell: str, weight_bits: int, in_bits: int, packing: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """`packing` products in each hardware multiplier."""
+    op = ConvTranspose2d(integers(rng, (2, 2, 4, 6), weight_bits), weight_bits, stride=(2, 2))
+    case = single("packed", op, (4, 4, 4), IntType(in_bits, True), 6, 2, packing)
+    assert synthesize(case, tmp_path, synth)[cell] == 6 * 2 // packing
+
+
+def test_one_and_two_bit_weights_take_no_multiplier(rng: np.random.Generator, tmp_path: Path) -> None:
+    op = ConvTranspose2d(integers(rng, (2, 2, 4, 4), 2), 2, stride=(2, 2))
+    assert "MULT18X18D" not in synthesize(single("ternary", op, (4, 4, 4), S8, 2, 2), tmp_path, "synth_ecp5")
