@@ -110,13 +110,13 @@ class _Sizing:
         too small meets the target at a size that is too small as well, or at the one that is sought.
         """
         small, enough = knob.least, knob.most
-        step, guess = 1, small + 1
+        step, guess, met = 1, small + 1, False
         while enough - small > 1:
             knob.set(size := min(max(guess, small + 1), enough - 1))
             found = self._interval(first)
             if found <= self.target:
-                guess = size - 1 if size == guess else (small + size) // 2
-                enough = size
+                guess = (small + size) // 2 if met else size - 1  # the one before is mostly too small
+                enough, met = size, True
             else:
                 fall = (interval - found) / (size - small)
                 step *= 2
