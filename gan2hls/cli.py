@@ -176,11 +176,16 @@ def build(
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     multipliers: Multipliers = None,
+    vitis: Annotated[bool, typer.Option("--vitis", help="Also run Vitis HLS, up to the exported IP.")] = False,
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
     run = _run("build", model, architecture, config, out, weight_bits, activation_bits, multipliers)
     _show_project(run)
     _print(f"HLS project: {run.directory / 'project' / 'hls'}\nRTL design:  {run.directory / 'project' / 'rtl'}")
+    if vitis:
+        with console.status("Vitis HLS: simulation, synthesis, co-simulation, export"):
+            archive = run.project.vitis()
+        _print(f"IP:          {archive}")
 
 
 def _show_project(run: "Run", result: "RunReport | None" = None) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -28,6 +29,7 @@ from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
 from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
+from gan2hls.tools import find_tool, require_tool, run_tool
 
 Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
 """A folding as users give it: node name → (pe, simd)."""
@@ -265,6 +267,31 @@ class Project:
         with self._log("cosim") as log:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
+
+    def vitis(self) -> Path:
+        """Run the project's `build.tcl` with Vitis HLS: C simulation, synthesis, co-simulation and export as an IP.
+
+        It runs on a copy, in `.run/vitis` of the project's folder, where its reports and log lie afterwards.
+
+        Returns:
+            The exported IP, a zip file.
+
+        Raises:
+            MissingToolError: neither `vitis-run` (2024.1 and newer) nor `vitis_hls` is on PATH.
+            ToolError: a step failed, or no IP came out.
+        """
+        found = find_tool("vitis-run") or require_tool("vitis_hls")
+        options = ["--mode", "hls", "--tcl"] if found.name == "vitis-run" else ["-f"]
+        folder = self._scratch / "vitis"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.directory / "hls", folder)
+        command = [str(found.path), *options, "build.tcl"]
+        log = folder / "vitis.log"
+        run_tool(command, what="Vitis HLS", log=log, cwd=folder)
+        archive = folder / f"{self.graph.name}_ip.zip"
+        if not archive.is_file():
+            raise ToolError("Vitis HLS", command, log, f"it ended without an IP: {archive.name} is missing")
+        return archive
 
     def report(self) -> dict[str, Any]:
         """What is known without running anything, as JSON values: see `report.report_values`."""
