@@ -26,6 +26,7 @@ def designs(rng: np.random.Generator) -> dict[str, Case]:
     table = Lookup(rng.permutation(256) - 128, S8, 1.0)
     return {
         "transposed": single("transposed", transposed, (3, 3, 4), S8, 2, 2),
+        "packed": single("packed", transposed, (3, 3, 4), S8, 3, 2, 2),
         "conv": single("conv", conv, (5, 4, 4), U8, 3, 2),
         "ragged": single("ragged", ragged, (3, 3, 5), S8, 2, 3),
         "dense": single("dense", Dense(integers(rng, (1, 1, 6, 5)), 8), (1, 1, 6), U8, 2, 3),
