@@ -102,12 +102,23 @@ class TensorType:
 class Fold:
     """How much of an op works at once: `simd` input channels and `pe` output channels a cycle.
 
-    `packing` output channels share each hardware multiplier, where its ports are wide enough for them (MAC ops).
+    The rest is for MAC ops. `packing` output channels share each hardware multiplier, where its ports are wide enough.
+    A step takes its `simd` channels from `tap_rows` × `tap_columns` neighbouring taps. The channels that remain where
+    `simd` does not divide them come in steps of their own, from `rest_rows` × `rest_columns` taps.
     """
 
     pe: int = 1
     simd: int = 1
     packing: int = 1
+    tap_rows: int = 1
+    tap_columns: int = 1
+    rest_rows: int = 1
+    rest_columns: int = 1
+
+    @property
+    def lanes(self) -> int:
+        """Products that each PE makes a cycle."""
+        return self.simd * self.tap_rows * self.tap_columns
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,14 @@
 """What `Dense`, `Conv2d` and `ConvTranspose2d` share: exact integer products, walked tap by tap by one kind of kernel.
 
-The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and group
-of `simd` input channels: cycles(pixel) = ceil(out_channels / pe) · max(1, taps · ceil(in_channels / simd)). A frame
-takes the sum over its pixels, or as many cycles as it has input beats if they are more.
+The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and full
+group of `simd` input channels. Input channels that remain, because `simd` does not divide them, are gathered from
+several taps into one cycle; where a layer has few channels, so are the full groups (`Fold`). With rows·columns taps of a
+pixel, blocks(n, m) = ceil(rows / n) · ceil(columns / m), full = floor(in_channels / simd), and the second term only if
+channels remain:
+
+    cycles(pixel) = ceil(out_channels / pe) · max(1, full · blocks(tap_rows, tap_columns) + blocks(rest_rows, rest_columns))
+
+A frame takes the sum over its pixels, or as many cycles as it has input beats if they are more.
 """
 
 from abc import abstractmethod
@@ -116,32 +122,46 @@ class MacOp(Op):
         return int(rows.count.sum()) * int(columns.count.sum()) * self.codes.shape[2] * self.codes.shape[3]
 
     def multipliers(self, fold: Fold) -> int:
-        return groups(fold.pe, fold.packing) * fold.simd
+        return groups(fold.pe, fold.packing) * fold.lanes
 
-    def steps(self, tensor: TensorType, simd: int) -> int:
-        """Cycles that one group of output channels takes for one frame."""
-        return int(self.pixel_steps(tensor, simd).sum())
-
-    def pixel_steps(self, tensor: TensorType, simd: int) -> np.ndarray:
+    def pixel_steps(self, tensor: TensorType, fold: Fold) -> np.ndarray:
         """Cycles of each output pixel for one group of output channels, (height, width)."""
         rows, columns = self.walks(tensor)
-        return np.maximum(1, np.multiply.outer(rows.count, columns.count) * groups(tensor.channels, simd))
+        full, rest = divmod(tensor.channels, fold.simd)
+        steps = full * np.multiply.outer(groups(rows.count, fold.tap_rows), groups(columns.count, fold.tap_columns))
+        if rest:
+            steps += np.multiply.outer(groups(rows.count, fold.rest_rows), groups(columns.count, fold.rest_columns))
+        return np.maximum(1, steps)
 
     def cycles(self, tensor: TensorType, fold: Fold) -> int:
         words = tensor.pixels * groups(tensor.channels, fold.simd)  # one is taken in a cycle
-        return max(groups(self.codes.shape[3], fold.pe) * self.steps(tensor, fold.simd), words)
+        return max(groups(self.codes.shape[3], fold.pe) * int(self.pixel_steps(tensor, fold).sum()), words)
 
-    def ring_words(self, tensor: TensorType, fold: Fold) -> int:
-        """Words of the smallest input ring with which frames follow each other every `cycles`.
+    def fold_problem(self, tensor: TensorType, fold: Fold) -> str:
+        """What is wrong with the taps of a fold whose pe and simd are right, "" if nothing."""
+        most = tuple(int(walk.count.max()) for walk in self.walks(tensor))
+        rest = tensor.channels % fold.simd
+        for what, values in (("tap", (fold.tap_rows, fold.tap_columns)), ("rest", (fold.rest_rows, fold.rest_columns))):
+            for axis, value, limit in zip(("rows", "columns"), values, most, strict=True):
+                if not 1 <= value <= limit:
+                    return f"{what}_{axis} {value} is not supported; use 1 to {limit}, the taps that a pixel has"
+        if fold.rest_rows * fold.rest_columns * max(1, rest) > (fold.lanes if rest else 1):
+            taken = f"{fold.rest_rows}×{fold.rest_columns} taps of the {rest} channels that remain"
+            return f"{taken} do not fit into {fold.lanes} lanes" if rest else f"simd {fold.simd} leaves no channels over"
+        return ""
+
+    def ring_pixels(self, tensor: TensorType, fold: Fold) -> int:
+        """Pixels of the smallest input ring with which frames follow each other every `cycles`.
 
         It holds each pixel's window, and so much more that the words of later windows arrive while earlier pixels
         compute. All times are exact: a pixel starts in the cycle in which the one before ends, if its words have
-        arrived in earlier cycles; the words that it frees may be replaced from the cycle after its end on.
+        arrived in earlier cycles; the pixels that it frees may be replaced from the cycle after its end on.
         """
-        frame = tensor.pixels * groups(tensor.channels, fold.simd)
-        need, held = self.windows(tensor, fold)
+        per_pixel = groups(tensor.channels, fold.simd)
+        frame = tensor.pixels * per_pixel
+        need, held = (pixels * per_pixel for pixels in self.windows(tensor))
         need, held = (np.concatenate([words, words + frame, words + 2 * frame]) for words in (need, held))
-        busy = np.tile(groups(self.codes.shape[3], fold.pe) * self.pixel_steps(tensor, fold.simd).ravel(), 3)
+        busy = np.tile(groups(self.codes.shape[3], fold.pe) * self.pixel_steps(tensor, fold).ravel(), 3)
         ends = busy.cumsum()
         words = [int((need - held).max())]
         if int(ends[-1]) >= 3 * frame:
@@ -154,19 +174,19 @@ class MacOp(Op):
             # Loading never waits: a word comes in every cycle, and each pixel ends as early as that allows.
             ends = ends + np.maximum.accumulate(need - (ends - busy))
             words.append(int((ends - held).max()) + 1)
-        return max(words)
+        return groups(max(words), per_pixel)
 
-    def windows(self, tensor: TensorType, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
-        """Per output pixel in raster order: words of the frame that must have arrived, and words freed before it."""
+    def windows(self, tensor: TensorType) -> tuple[np.ndarray, np.ndarray]:
+        """Per output pixel in raster order: input pixels that must have arrived, and those freed before it."""
         rows, columns = self.walks(tensor)
-        width, per_pixel = tensor.shape[1], groups(tensor.channels, fold.simd)
+        width = tensor.shape[1]
         row_start, column_start = rows.first_needed, columns.first_needed
         row_start[0] = column_start[0] = 0  # inputs that nobody reads are freed with the first that somebody does
         leaves = row_start[1:] > row_start[:-1]
         freed = row_start[:-1, None] * width + leaves[:, None] * column_start[None, :-1]
         last = (rows.input + rows.count - 1)[:, None] * width + (columns.input + columns.count)[None, :]
         used = np.multiply.outer(rows.count, columns.count) > 0
-        return np.where(used, last * per_pixel, 1).ravel(), freed.ravel() * per_pixel
+        return np.where(used, last, 1).ravel(), freed.ravel()
 
     def _common_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
         return {
@@ -180,20 +200,52 @@ class MacOp(Op):
             "WeightBits": self.weight_bits,
             "UseCodebook": int(self.codebook is not None),
             "OutBits": self.output_type(tensor).int_type.bits,
-            "RingWords": self.ring_words(tensor, fold),
+            "RingPixels": self.ring_pixels(tensor, fold),
             "Packing": fold.packing,
         }
 
     def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
+        """Weight words by group of output channels: of each tap's full groups of input channels, then of its rest.
+
+        A word holds the codes of the taps that a step takes at once, from its own tap on in the order of the walk;
+        0 beyond the kernel, and in lanes that are not used. Such lanes have no input.
+        """
         height, width, in_channels, out_channels = self.codes.shape
-        in_groups, out_groups = groups(in_channels, fold.simd), groups(out_channels, fold.pe)
-        padded = np.zeros((height, width, in_groups * fold.simd, out_groups * fold.pe), dtype=np.int64)
-        padded[:, :, :in_channels, :out_channels] = self.codes
-        words = padded.reshape(height, width, in_groups, fold.simd, out_groups, fold.pe).transpose(4, 0, 1, 2, 5, 3)
-        memory = Memory(words.reshape(-1, fold.pe * fold.simd), self.code_bits, self.codebook is None)
+        full, rest = divmod(in_channels, fold.simd)
+        out_groups = groups(out_channels, fold.pe)
+        codes = np.zeros((height, width, in_channels, out_groups * fold.pe), dtype=np.int64)
+        codes[..., :out_channels] = self.codes
+        codes = codes.reshape(height, width, in_channels, out_groups, fold.pe)
+        main = self._blocks(tensor, codes[:, :, : full * fold.simd], fold.tap_rows, fold.tap_columns)
+        main = main.reshape(*main.shape[:4], full, fold.simd, out_groups, fold.pe)
+        # (block row, block column, ky, kx, group, channel, out group, pe) -> (out group, word, pe, lane)
+        words = main.transpose(6, 2, 3, 4, 7, 0, 1, 5).reshape(out_groups, -1, fold.pe, fold.lanes)
+        if rest:
+            last = self._blocks(tensor, codes[:, :, full * fold.simd :], fold.rest_rows, fold.rest_columns)
+            last = last.transpose(5, 2, 3, 6, 0, 1, 4).reshape(out_groups, height * width, fold.pe, -1)
+            unused = fold.lanes - last.shape[3]
+            words = np.concatenate([words, np.pad(last, ((0, 0), (0, 0), (0, 0), (0, unused)))], axis=1)
+        memory = Memory(words.reshape(-1, fold.pe * fold.lanes), self.code_bits, self.codebook is None)
         if self.codebook is None:
             return {"weights": memory}
         return {"weights": memory, "codebook": Memory(np.asarray(self.codebook)[:, None], self.weight_bits, True)}
+
+    def _blocks(self, tensor: TensorType, codes: np.ndarray, rows: int, columns: int) -> np.ndarray:
+        """(rows, columns, *codes.shape): at [i, j, ky, kx] the codes of the tap that the walk meets i rows and j columns on."""
+        steps = tuple(walk.step for walk in self.walks(tensor))
+        blocks = np.zeros((rows, columns, *codes.shape), dtype=codes.dtype)
+        for i, j in np.ndindex(rows, columns):
+            to_y, from_y = _overlap(codes.shape[0], i * steps[0])
+            to_x, from_x = _overlap(codes.shape[1], j * steps[1])
+            blocks[i, j, to_y, to_x] = codes[from_y, from_x]
+        return blocks
+
+
+def _overlap(size: int, shift: int) -> tuple[slice, slice]:
+    """Indices k of an axis for which k + shift is one too, and those sums."""
+    low = max(0, -shift)
+    high = max(low, min(size, size - shift))
+    return slice(low, high), slice(low + shift, high + shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,5 +276,9 @@ class ConvolutionOp(MacOp):
             "StrideWidth": self.stride[1],
             "PadHeight": self.padding[0],
             "PadWidth": self.padding[1],
+            "TapRows": fold.tap_rows,
+            "TapCols": fold.tap_columns,
+            "RestRows": fold.rest_rows,
+            "RestCols": fold.rest_columns,
             **self._common_parameters(tensor, fold),
         }
