@@ -58,11 +58,20 @@ class Case:
 
 
 def single(
-    label: str, op: Op, shape: Sequence[int], kind: IntType, pe: int = 1, simd: int | None = None, packing: int = 1
+    label: str,
+    op: Op,
+    shape: Sequence[int],
+    kind: IntType,
+    pe: int = 1,
+    simd: int | None = None,
+    packing: int = 1,
+    *,
+    taps: tuple[int, int] = (1, 1),
+    rest: tuple[int, int] = (1, 1),
 ) -> Case:
     """One op; `simd` is `pe` if not given, as for an op with one number of lanes."""
     height, width, channels = shape
-    fold = Fold(pe, pe if simd is None else simd, packing)
+    fold = Fold(pe, pe if simd is None else simd, packing, *taps, *rest)
     return Case(label, TensorType((height, width, channels), kind, 1.0), (op,), (fold,))
 
 

@@ -1,14 +1,15 @@
 """Cases of the multiply-accumulate ops, and torch in float64 as their outside reference."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 
-from gan2hls.ir import IntType, TensorType
+from gan2hls.ir import Fold, IntType, TensorType
 from gan2hls.ops.mac import MacOp
-from tests.ops.contract import Case, draw_type, single
+from tests.ops.contract import Case, draw_type
 
 U8, S8 = IntType(8, False), IntType(8, True)
 
@@ -44,11 +45,24 @@ def draw_case(rng: np.random.Generator, make: Callable[[np.random.Generator], tu
     while True:
         op, (height, width) = make(rng)
         kind = draw_type(rng, 2, 16 if rng.integers(3) == 0 else 8)
-        in_channels, out_channels = op.codes.shape[2:]
-        if list(op.verify(TensorType((height, width, in_channels), kind, 1.0))):
-            continue
-        pe, simd = int(rng.integers(1, out_channels + 1)), int(rng.integers(1, in_channels + 1))
-        return single("random", op, (height, width, in_channels), kind, pe, simd)
+        in_channels = op.codes.shape[2]
+        tensor = TensorType((height, width, in_channels), kind, 1.0)
+        if not list(op.verify(tensor)):
+            return Case("random", tensor, (op,), (draw_fold(rng, op, tensor),))
+
+
+def draw_fold(rng: np.random.Generator, op: MacOp, tensor: TensorType) -> Fold:
+    """Any fold that the op takes: one tap at a time as often as blocks of taps, packing as far as 64 bits go."""
+    pe, simd = int(rng.integers(1, op.codes.shape[3] + 1)), int(rng.integers(1, tensor.channels + 1))
+    pitch = tensor.int_type.bits + op.weight_bits
+    packing = int(rng.integers(1, max(1, min(pe, 62 // pitch)) + 1))
+    if rng.integers(3) == 0:
+        return Fold(pe, simd, packing)
+    rows, columns = (range(1, max(1, int(walk.count.max())) + 1) for walk in op.walks(tensor))
+    taps = int(rng.choice(rows)), int(rng.choice(columns))
+    folds = [Fold(pe, simd, packing, *taps, *rest) for rest in product(rows, columns)]
+    folds = [fold for fold in folds if not op.fold_problem(tensor, fold)]
+    return folds[rng.integers(len(folds))]
 
 
 def sizes(rng: np.random.Generator, count: int, most: int) -> list[int]:

@@ -42,6 +42,42 @@ class TestConv2d(OpContract):
             ),
             single("1-bit weights", binary, (3, 4, 5), U8, 2, 3),
             single("2-bit codebook", ternary, (5, 3, 2), IntType(5, True), 2, 2),
+            single("all taps at once", op(3, 3, 3, 4, padding=(1, 1)), (5, 4, 3), U8, 2, 3, taps=(3, 3)),
+            single(
+                "block of taps, one channel",
+                op(3, 4, 1, 3, stride=(2, 1), padding=(1, 2)),
+                (5, 6, 1),
+                S8,
+                3,
+                1,
+                taps=(2, 3),
+            ),
+            single("rest of two taps", op(4, 3, 5, 3, padding=(2, 1)), (4, 5, 5), S8, 2, 4, rest=(1, 3)),
+            single(
+                "blocks and rests",
+                op(4, 3, 5, 4, stride=(1, 2), padding=(2, 1), bits=4),
+                (4, 6, 5),
+                U8,
+                4,
+                3,
+                2,
+                taps=(1, 2),
+                rest=(3, 1),
+            ),
+            single("blocks and rests of 1-bit weights", binary, (3, 4, 5), U8, 2, 3, taps=(2, 2), rest=(3, 2)),
+            single(
+                "blocks, rests and pixels without taps",
+                op(1, 2, 3, 2, stride=(2, 3), padding=(2, 4)),
+                (3, 5, 3),
+                S8,
+                2,
+                2,
+                taps=(1, 2),
+                rest=(1, 2),
+            ),
+            single(
+                "blocks bound by loading", op(2, 2, 3, 2, stride=(4, 4)), (7, 6, 3), U8, 2, 2, taps=(2, 2), rest=(2, 2)
+            ),
         ]
 
     def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
