@@ -45,7 +45,7 @@ class _Sizing:
                 self._meet(first, after)
                 after = first
         stages = tuple(
-            replace(stage, parameters={**stage.parameters, "RingWords": ring}) if ring else stage
+            replace(stage, parameters={**stage.parameters, "RingPixels": ring}) if ring else stage
             for stage, ring in zip(self.pipeline.stages, self.buffers.rings, strict=True)
         )
         depths = zip(self.pipeline.streams, self.buffers.depths, strict=True)
@@ -100,7 +100,7 @@ class _Sizing:
             index = self.pipeline.streams.index(stream)
             knobs.append(_Knob(self.buffers.depths, index, stream.depth, stream.depth + 2 * stream.beats))
         if after < len(self.pipeline.stages) and (ring := self.buffers.rings[after]):
-            knobs.append(_Knob(self.buffers.rings, after, ring, ring + 2 * self.pipeline.streams[after].beats))
+            knobs.append(_Knob(self.buffers.rings, after, ring, ring + 2 * self.pipeline.streams[after].pixels))
         return knobs
 
     def _grow(self, knob: "_Knob", interval: int, first: int) -> None:

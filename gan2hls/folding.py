@@ -1,8 +1,9 @@
 """Folding: how many input and output channels of each op work at once, and the pipeline of kernels that results.
 
-`choose_folding` gives every MAC op the cheapest (PE, SIMD) that meets a common number of cycles a frame, the smallest
-that a multiplier budget allows. `make_pipeline` puts the kernels in a row, with lane converters where neighbours
-disagree and buffers that keep the kernels from waiting for each other; both backends only render what it says.
+`choose_folding` lists, for every MAC op, the folds that no other beats in multipliers and cycles, and gives all of them
+the cheapest that meet one common number of cycles a frame. `make_pipeline` puts the kernels in a row, with lane
+converters where neighbours disagree and buffers that keep the kernels from waiting for each other; both backends only
+render what it says.
 """
 
 import re
@@ -15,43 +16,62 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.ir import Fold, Graph, Op, TensorType
 from gan2hls.ops.mac import MacOp, groups
 from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
+from gan2hls.targets import Family
 
 __all__ = ["STREAM_DEPTH", "Fold", "Folding", "Pipeline", "Stage", "Stream", "choose_folding", "make_pipeline"]
+
+SLACK = 0.05
+"""How much slower than the fastest folding a more efficient one may be."""
+
+Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
+Choice = tuple[int, int, Fold]
+"""Multipliers, cycles a frame, and the fold that takes them."""
 
 
 def choose_folding(
     graph: Graph,
     *,
     multipliers: int = 64,
-    given: Mapping[str, Fold | tuple[int, int] | Mapping[str, int]] | None = None,
+    interval: int | None = None,
+    family: Family | None = None,
+    slack: float = SLACK,
+    given: Given | None = None,
 ) -> Folding:
-    """A fold for every node: what is `given`, and for the rest the fastest balanced choice within a multiplier budget.
+    """A fold for every node: what is `given`, and for the rest the most efficient choice that the budget allows.
+
+    Efficient is what makes most of its multipliers: useful multiply-accumulates / (interval · multipliers), the
+    interval being the cycles of the slowest layer. Of all foldings within the budget, the most efficient is taken of
+    those that are at most `slack` slower than the fastest; with a wanted interval, the cheapest that meets it.
 
     Args:
         graph: the integer graph.
-        multipliers: weight multipliers that all MAC ops may take together, those of `given` included.
-        given: node name → `Fold`, (pe, simd) or {"pe": …, "simd": …, "packing": …}.
+        multipliers: hardware multipliers that all MAC ops may take together, those of `given` included; no limit where
+            an interval is wanted.
+        interval: cycles from frame to frame that are wanted at most.
+        family: what the multipliers are: as many products as its ports allow then share each (`Family.products`).
+        slack: share by which the interval may exceed the fastest.
+        given: node name → `Fold`, (pe, simd) or a mapping of the fields of `Fold`.
 
     Raises:
-        UserError: an unknown node, pe or simd below 1 or above the channels, packing above pe, or a budget below one
-            multiplier a MAC op.
+        UserError: an unknown node, a fold that its op can not have, a budget below one multiplier a MAC op, or an
+            interval that no folding reaches.
     """
     fixed = _read_given(graph, given or {})
-    options: dict[str, list[tuple[int, int, Fold]]] = {}
+    options: dict[str, list[Choice]] = {}
     for node, tensor, _ in graph.steps():
         if isinstance(node.op, MacOp):
             fold = fixed.get(node.name)
             only = [(node.op.multipliers(fold), node.op.cycles(tensor, fold), fold)] if fold else None
-            options[node.name] = only or list(_pareto(node.op, tensor))
-    least = sum(choices[0][0] for choices in options.values())
-    if least > multipliers:
-        raise UserError(f"{multipliers} multipliers are too few: the network needs at least {least} with this folding")
-    chosen = _balance(options, multipliers)
+            options[node.name] = only or list(_pareto(node.op, tensor, _packing(node.op, tensor, family)))
+    if interval is None:
+        chosen = _balance(options, multipliers, graph.macs(), slack)
+    else:
+        chosen = {name: _cheapest(name, choices, interval) for name, choices in options.items()}
     busy = [node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen]
     return _complete(graph, {**fixed, **chosen}, max(busy, default=0))
 
 
-def _read_given(graph: Graph, given: Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]) -> Folding:
+def _read_given(graph: Graph, given: Given) -> Folding:
     problems = []
     fixed: Folding = {}
     for name, wanted in given.items():
@@ -73,6 +93,8 @@ def _read_given(graph: Graph, given: Mapping[str, Fold | tuple[int, int] | Mappi
         if not 1 <= fold.packing <= (fold.pe if isinstance(op, MacOp) else 1):
             accepted = "use 1 to pe" if isinstance(op, MacOp) else f"{op.stem} has no weights to pack"
             problems.append(f"folding of {name}: packing {fold.packing} is not supported; {accepted}")
+        if isinstance(op, MacOp) and 1 <= fold.simd <= most.simd and (problem := op.fold_problem(tensor, fold)):
+            problems.append(f"folding of {name}: {problem}")
         if not isinstance(op, MacOp) and op.stem != "reshape" and fold.pe != fold.simd:
             differ = f"pe {fold.pe} and simd {fold.simd} differ"
             problems.append(f"folding of {name}: {differ}; {op.stem} has one number of lanes")
@@ -84,44 +106,82 @@ def _fold(wanted: tuple[int, int] | Mapping[str, int]) -> Fold:
     return Fold(**wanted) if isinstance(wanted, Mapping) else Fold(*wanted)
 
 
-def _pareto(op: MacOp, tensor: TensorType) -> Iterator[tuple[int, int, Fold]]:
-    """(multipliers, cycles, fold) of the folds that no other beats, multipliers rising, cycles falling."""
-    most = op.largest_fold(tensor)
-    out_groups = np.array([groups(most.pe, pe) for pe in range(1, most.pe + 1)])
-    steps = np.array([op.steps(tensor, simd) for simd in range(1, most.simd + 1)])
-    words = np.array([tensor.pixels * groups(tensor.channels, simd) for simd in range(1, most.simd + 1)])
-    cycles = np.maximum(np.multiply.outer(out_groups, steps), words)  # as op.cycles says, for all folds at once
-    cost = np.multiply.outer(np.arange(1, most.pe + 1), np.arange(1, most.simd + 1))
+def _packing(op: MacOp, tensor: TensorType, family: Family | None) -> int:
+    kind = tensor.int_type
+    if family is None:
+        return 1
+    return family.products(kind.bits, op.weight_bits, signed=kind.signed, symmetric=op.symmetric)
+
+
+def _pareto(op: MacOp, tensor: TensorType, packing: int) -> Iterator[Choice]:
+    """The folds that no other beats, multipliers rising, cycles falling."""
     best = None
-    for index in np.lexsort((cycles.ravel(), cost.ravel())):
-        value = int(cycles.flat[index])
-        if best is None or value < best:
-            best = value
-            pe, simd = divmod(int(index), most.simd)
-            yield int(cost.flat[index]), value, Fold(pe + 1, simd + 1)
+    for cost, cycles, _, fold in sorted(_folds(op, tensor, packing), key=lambda choice: choice[:3]):
+        if best is None or cycles < best:
+            best = cycles
+            yield cost, cycles, fold
 
 
-def _balance(options: Mapping[str, list[tuple[int, int, Fold]]], budget: int) -> Folding:
-    """Smallest common cycle bound whose cheapest folds fit the budget, by bisection over the bounds that occur."""
-    bounds = sorted({cycles for choices in options.values() for _, cycles, _ in choices})
+def _folds(op: MacOp, tensor: TensorType, packing: int) -> Iterator[tuple[int, int, int, Fold]]:
+    """Multipliers, cycles as `MacOp.cycles` says, copies of the ring, and fold, of all that are worth a thought.
 
-    def cheapest(bound: int) -> dict[str, tuple[int, int, Fold]] | None:
-        picked = {name: next((c for c in choices if c[1] <= bound), None) for name, choices in options.items()}
-        if any(choice is None for choice in picked.values()):
-            return None
-        found = {name: choice for name, choice in picked.items() if choice is not None}
-        return found if sum(choice[0] for choice in found.values()) <= budget else None
+    More PEs than it takes for a number of groups are not, nor are several taps at once while there are output channels
+    left that could work instead: these need no second copy of ring and weights.
+    """
+    out_channels, channels = op.codes.shape[3], tensor.channels
+    rows, columns = op.walks(tensor)
+    empty = int((np.multiply.outer(rows.count, columns.count) == 0).sum())
+    blocks = [  # steps a frame over blocks of taps of each size, fewest first
+        (int(rows.blocks(y).sum()) * int(columns.blocks(x).sum()), y * x, y, x)
+        for y in range(1, max(1, int(rows.count.max())) + 1)
+        for x in range(1, max(1, int(columns.count.max())) + 1)
+    ]
+    fewest = sorted(blocks)
+    widths = sorted({groups(out_channels, count) for count in range(1, out_channels + 1)})
+    for steps, taps, tap_rows, tap_columns in blocks:
+        for simd in range(1, channels + 1):
+            full, rest = divmod(channels, simd)
+            left, copies, rest_rows, rest_columns = 0, 1, 1, 1
+            if rest:
+                left, copies, rest_rows, rest_columns = next(b for b in fewest if b[1] * rest <= taps * simd)
+            group = full * steps + left + empty
+            words = tensor.pixels * groups(channels, simd)
+            for pe in widths if taps == 1 else [out_channels]:
+                pack = min(packing, pe)
+                fold = Fold(pe, simd, pack, tap_rows, tap_columns, rest_rows, rest_columns)
+                yield op.multipliers(fold), max(groups(out_channels, pe) * group, words), taps + copies, fold
 
-    low, high = 0, len(bounds) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if cheapest(bounds[middle]):
-            high = middle
-        else:
-            low = middle + 1
-    result = cheapest(bounds[low]) if bounds else {}
-    assert result is not None
-    return {name: choice[2] for name, choice in result.items()}
+
+def _balance(options: Mapping[str, list[Choice]], budget: int, macs: int, slack: float) -> Folding:
+    """The most efficient folding within a budget among those almost as fast as the fastest.
+
+    The network is as fast as its slowest layer, so that each layer takes the cheapest fold that meets a bound common to
+    all; every bound that is some fold's number of cycles is tried.
+    """
+    if not options:
+        return {}
+    least = sum(choices[0][0] for choices in options.values())
+    if least > budget:
+        raise UserError(f"{budget} multipliers are too few: the network needs at least {least} with this folding")
+    bounds = np.unique([cycles for choices in options.values() for _, cycles, _ in choices])
+    fastest = max(choices[-1][1] for choices in options.values())
+    bounds = bounds[bounds >= fastest]
+    costs = np.zeros(len(bounds), dtype=np.int64)
+    for choices in options.values():
+        cycles = np.array([choice[1] for choice in choices])[::-1]  # rising
+        cost = np.array([choice[0] for choice in choices])[::-1]
+        costs += cost[np.searchsorted(cycles, bounds, side="right") - 1]
+    bounds, costs = bounds[costs <= budget], costs[costs <= budget]
+    near = bounds <= bounds[0] * (1 + slack)
+    best = int(np.argmax(macs / (bounds[near] * costs[near])))
+    return {name: _cheapest(name, choices, int(bounds[best])) for name, choices in options.items()}
+
+
+def _cheapest(name: str, choices: list[Choice], interval: int) -> Fold:
+    fold = next((fold for _, cycles, fold in choices if cycles <= interval), None)
+    if fold is None:
+        raise UserError(f"{name} takes at least {choices[-1][1]} cycles a frame; {interval} are wanted")
+    return fold
 
 
 def _complete(graph: Graph, chosen: Folding, target: int) -> Folding:
@@ -148,8 +208,7 @@ def _complete(graph: Graph, chosen: Folding, target: int) -> Folding:
 
 
 def _shortest_group(op: MacOp, tensor: TensorType, fold: Fold) -> int:
-    rows, columns = op.walks(tensor)
-    return max(1, int(rows.count.min()) * int(columns.count.min()) * groups(tensor.channels, fold.simd))
+    return int(op.pixel_steps(tensor, fold).min())
 
 
 def _next_lanes(graph: Graph, index: int, chosen: Folding, otherwise: int) -> int:

@@ -230,6 +230,7 @@ class _MacWalk:
     steps: list[int]
     out_groups: int
     frame_words: int
+    pixel_words: int
     delay: int
 
 
@@ -256,17 +257,19 @@ def _split(count: int, size: int) -> list[int]:
 
 
 def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
-    need, held = op.windows(tensor, fold)
-    frame = tensor.pixels * groups(tensor.channels, fold.simd)
-    levels = (fold.simd - 1).bit_length()
+    need, held = op.windows(tensor)
+    pixel_words = groups(tensor.channels, fold.simd)
+    frame = tensor.pixels * pixel_words
+    levels = (fold.lanes - 1).bit_length()
     return _MacWalk(
-        need=need.tolist(),
-        freed=[*held[1:].tolist(), frame],
-        steps=op.pixel_steps(tensor, fold.simd).ravel().tolist(),
+        need=(need * pixel_words).tolist(),
+        freed=[*(held[1:] * pixel_words).tolist(), frame],
+        steps=op.pixel_steps(tensor, fold).ravel().tolist(),
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
-        # memories 2, product 1, adder tree, sum 1; codebook 1, packing 2
-        delay=4 + levels + (op.codebook is not None) + 2 * (fold.packing > 1),
+        pixel_words=pixel_words,
+        # ring 3, taps that do not exist 1, product 1, adder tree, sum 1; codebook 1, packing 2
+        delay=6 + levels + (op.codebook is not None) + 2 * (fold.packing > 1),
     )
 
 
@@ -320,7 +323,7 @@ class Model:
             if stage.name in self._walks:
                 walk = self._walks[stage.name]
                 steps.append(([], len(walk.need)))
-                beats = _mac(beats, walk, buffers.rings[index], steps[-1][0])
+                beats = _mac(beats, walk, buffers.rings[index] * walk.pixel_words, steps[-1][0])
             else:
                 beats = _kernel(beats, stage)
         return Run(_stream(beats, buffers.depths[-1]), self.pipeline.output.beats, steps, start)
@@ -328,14 +331,14 @@ class Model:
 
 @dataclass
 class Buffers:
-    """Words of each stage's ring, 0 without one, and beats that each stream holds."""
+    """Input pixels that each stage's ring holds, 0 without one, and beats that each stream holds."""
 
     rings: list[int]
     depths: list[int]
 
     @staticmethod
     def of(pipeline: Pipeline) -> "Buffers":
-        rings = [stage.parameters.get("RingWords", 0) for stage in pipeline.stages]
+        rings = [stage.parameters.get("RingPixels", 0) for stage in pipeline.stages]
         return Buffers(rings, [stream.depth for stream in pipeline.streams])
 
 

@@ -27,6 +27,22 @@ class Family:
     block_ram_bits: int
     lut_inputs: int
 
+    def products(self, in_bits: int, weight_bits: int, *, signed: bool, symmetric: bool) -> int:
+        """How many weights fit into one hardware multiplier with the activation that they share.
+
+        They stand `in_bits + weight_bits` apart, so that no product reaches into the next one (`packed_multiply.sv`).
+        One at least; weights of 1 and 2 bits share none, because adders do without a multiplier.
+
+        Args:
+            in_bits, signed: type of the activation.
+            weight_bits: signed bits of a weight.
+            symmetric: no weight has the most negative value, which saves the sum of the weights a bit.
+        """
+        if weight_bits <= 2 or in_bits + (not signed) > self.operand_bits:
+            return 1
+        room = self.factor_bits - weight_bits - (not symmetric)
+        return 1 + max(0, room // (in_bits + weight_bits))
+
 
 @dataclass(frozen=True)
 class Target:

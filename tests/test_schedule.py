@@ -81,13 +81,23 @@ def draw_graph(rng: np.random.Generator) -> Graph:
     return Graph(start, nodes, doors[0], doors[1]).verify()
 
 
+def draw_taps(rng: np.random.Generator, op: MacOp, tensor: TensorType, fold: Fold) -> Fold:
+    """The fold with blocks of taps, of any size that the op takes."""
+    for _ in range(8):
+        names = ("tap_rows", "tap_columns", "rest_rows", "rest_columns")
+        drawn = replace(fold, **{name: int(rng.integers(1, 4)) for name in names})
+        if not op.fold_problem(tensor, drawn):
+            return drawn
+    return fold
+
+
 def draw_folding(rng: np.random.Generator, graph: Graph) -> dict[str, Fold]:
     folding = {}
     for node, tensor, _ in graph.steps():
         most = node.op.largest_fold(tensor)
         fold = Fold(int(rng.integers(1, most.pe + 1)), int(rng.integers(1, most.simd + 1)))
         if isinstance(node.op, MacOp):
-            fold = replace(fold, packing=int(rng.integers(1, min(fold.pe, 3) + 1)))
+            fold = draw_taps(rng, node.op, tensor, replace(fold, packing=int(rng.integers(1, min(fold.pe, 3) + 1))))
         elif not isinstance(node.op, Reshape):
             fold = Fold(fold.pe, fold.pe)
         folding[node.name] = fold
@@ -95,22 +105,22 @@ def draw_folding(rng: np.random.Generator, graph: Graph) -> dict[str, Fold]:
 
 
 def rings(pipeline: Pipeline) -> dict[int, int]:
-    """Words of the ring of each stage that has one."""
-    return {i: s.parameters["RingWords"] for i, s in enumerate(pipeline.stages) if "RingWords" in s.parameters}
+    """Input pixels that the ring of each stage that has one holds."""
+    return {i: s.parameters["RingPixels"] for i, s in enumerate(pipeline.stages) if "RingPixels" in s.parameters}
 
 
-def with_ring(pipeline: Pipeline, index: int, words: int) -> Pipeline:
+def with_ring(pipeline: Pipeline, index: int, pixels: int) -> Pipeline:
     stages = list(pipeline.stages)
-    stages[index] = replace(stages[index], parameters={**stages[index].parameters, "RingWords": words})
+    stages[index] = replace(stages[index], parameters={**stages[index].parameters, "RingPixels": pixels})
     return replace(pipeline, stages=tuple(stages))
 
 
 def least_ring(pipeline: Pipeline, index: int) -> int:
-    """Words that the stage's ring needs if its input always waits."""
+    """Input pixels that the stage's ring needs if its input always waits."""
     node = pipeline.stages[index].node
     op, tensor = next((n.op, tensor) for n, tensor, _ in pipeline.graph.steps() if n.name == node)
     assert isinstance(op, MacOp)
-    return op.ring_words(tensor, pipeline.folding[node])
+    return op.ring_pixels(tensor, pipeline.folding[node])
 
 
 def with_random_buffers(rng: np.random.Generator, pipeline: Pipeline) -> Pipeline:
@@ -224,7 +234,7 @@ def test_frames_follow_each_other_as_fast_as_the_slowest_kernel(shipped: Graph, 
     assert predict(pipeline).interval_cycles == max(stage.cycles for stage in pipeline.stages)
 
 
-def test_one_word_less_costs_cycles(shipped: Graph) -> None:
+def test_one_pixel_less_costs_cycles(shipped: Graph) -> None:
     pipeline = make_pipeline(shipped, choose_folding(shipped, multipliers=64))
     smaller = list(shrunk(pipeline))
     assert len(smaller) == 3

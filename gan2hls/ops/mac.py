@@ -2,13 +2,13 @@
 
 The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and full
 group of `simd` input channels. Input channels that remain, because `simd` does not divide them, are gathered from
-several taps into one cycle; where a layer has few channels, so are the full groups (`Fold`). With rows·columns taps of a
-pixel, blocks(n, m) = ceil(rows / n) · ceil(columns / m), full = floor(in_channels / simd), and the second term only if
-channels remain:
+several taps into one cycle; where a layer has few channels, so are the full groups (`Fold`):
 
-    cycles(pixel) = ceil(out_channels / pe) · max(1, full · blocks(tap_rows, tap_columns) + blocks(rest_rows, rest_columns))
+    cycles(pixel) = ceil(out_channels / pe) · max(1, full · blocks(tap_rows, tap_columns)
+                                                     + blocks(rest_rows, rest_columns) where channels remain)
 
-A frame takes the sum over its pixels, or as many cycles as it has input beats if they are more.
+with full = floor(in_channels / simd) and, of a pixel's rows · columns taps, blocks(n, m) = ceil(rows / n) ·
+ceil(columns / m). A frame takes the sum over its pixels, or as many cycles as it has input beats if they are more.
 """
 
 from abc import abstractmethod
@@ -65,6 +65,11 @@ class MacOp(Op):
         if self.codebook is None:
             return self.code_bits
         return signed_bits(min(self.codebook), max(self.codebook))
+
+    @cached_property
+    def symmetric(self) -> bool:
+        """No weight has the most negative value of its bits."""
+        return int(self.weights.min()) > -(1 << (self.weight_bits - 1))
 
     @cached_property
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
@@ -128,9 +133,9 @@ class MacOp(Op):
         """Cycles of each output pixel for one group of output channels, (height, width)."""
         rows, columns = self.walks(tensor)
         full, rest = divmod(tensor.channels, fold.simd)
-        steps = full * np.multiply.outer(groups(rows.count, fold.tap_rows), groups(columns.count, fold.tap_columns))
+        steps = full * np.multiply.outer(rows.blocks(fold.tap_rows), columns.blocks(fold.tap_columns))
         if rest:
-            steps += np.multiply.outer(groups(rows.count, fold.rest_rows), groups(columns.count, fold.rest_columns))
+            steps += np.multiply.outer(rows.blocks(fold.rest_rows), columns.blocks(fold.rest_columns))
         return np.maximum(1, steps)
 
     def cycles(self, tensor: TensorType, fold: Fold) -> int:
@@ -139,7 +144,7 @@ class MacOp(Op):
 
     def fold_problem(self, tensor: TensorType, fold: Fold) -> str:
         """What is wrong with the taps of a fold whose pe and simd are right, "" if nothing."""
-        most = tuple(int(walk.count.max()) for walk in self.walks(tensor))
+        most = tuple(max(1, int(walk.count.max())) for walk in self.walks(tensor))
         rest = tensor.channels % fold.simd
         for what, values in (("tap", (fold.tap_rows, fold.tap_columns)), ("rest", (fold.rest_rows, fold.rest_columns))):
             for axis, value, limit in zip(("rows", "columns"), values, most, strict=True):
@@ -147,7 +152,9 @@ class MacOp(Op):
                     return f"{what}_{axis} {value} is not supported; use 1 to {limit}, the taps that a pixel has"
         if fold.rest_rows * fold.rest_columns * max(1, rest) > (fold.lanes if rest else 1):
             taken = f"{fold.rest_rows}×{fold.rest_columns} taps of the {rest} channels that remain"
-            return f"{taken} do not fit into {fold.lanes} lanes" if rest else f"simd {fold.simd} leaves no channels over"
+            return (
+                f"{taken} do not fit into {fold.lanes} lanes" if rest else f"simd {fold.simd} leaves no channels over"
+            )
         return ""
 
     def ring_pixels(self, tensor: TensorType, fold: Fold) -> int:
@@ -202,6 +209,7 @@ class MacOp(Op):
             "OutBits": self.output_type(tensor).int_type.bits,
             "RingPixels": self.ring_pixels(tensor, fold),
             "Packing": fold.packing,
+            "Symmetric": int(self.symmetric),
         }
 
     def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
@@ -231,7 +239,7 @@ class MacOp(Op):
         return {"weights": memory, "codebook": Memory(np.asarray(self.codebook)[:, None], self.weight_bits, True)}
 
     def _blocks(self, tensor: TensorType, codes: np.ndarray, rows: int, columns: int) -> np.ndarray:
-        """(rows, columns, *codes.shape): at [i, j, ky, kx] the codes of the tap that the walk meets i rows and j columns on."""
+        """(rows, columns, *codes.shape): [i, j, ky, kx] has the codes of the tap that is i rows and j columns on."""
         steps = tuple(walk.step for walk in self.walks(tensor))
         blocks = np.zeros((rows, columns, *codes.shape), dtype=codes.dtype)
         for i, j in np.ndindex(rows, columns):

@@ -21,6 +21,10 @@ class AxisWalk:
     input: np.ndarray
     step: int
 
+    def blocks(self, size: int) -> np.ndarray:
+        """Blocks of at most `size` neighbouring taps that each output's taps make."""
+        return -(-self.count // size)
+
     @property
     def first_needed(self) -> np.ndarray:
         """First input that this or any later output needs, `in_size` if none: never falling, `out_size + 1` long."""

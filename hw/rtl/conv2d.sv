@@ -19,6 +19,10 @@ module conv2d #(
   parameter int StrideWidth  = 2,
   parameter int PadHeight    = 1,
   parameter int PadWidth     = 1,
+  parameter int TapRows      = 1,
+  parameter int TapCols      = 1,
+  parameter int RestRows     = 1,
+  parameter int RestCols     = 1,
   parameter int Pe           = 1,
   parameter int Simd         = 1,
   parameter int InBits       = 8,
@@ -27,8 +31,9 @@ module conv2d #(
   parameter int WeightBits   = 8,
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 24,
-  parameter int RingWords    = 16,
+  parameter int RingPixels   = 16,
   parameter int Packing      = 1,
+  parameter int Symmetric    = 0,
   parameter     WeightsFile  = "",
   parameter     CodebookFile = ""
 ) (
@@ -52,9 +57,10 @@ module conv2d #(
   mac_engine #(
     .Transposed(0), .InHeight(InHeight), .InWidth(InWidth), .InChannels(InChannels), .OutHeight(OutHeight),
     .OutWidth(OutWidth), .OutChannels(OutChannels), .KernelHeight(KernelHeight), .KernelWidth(KernelWidth),
-    .StrideHeight(StrideHeight), .StrideWidth(StrideWidth), .PadHeight(PadHeight), .PadWidth(PadWidth), .Pe(Pe),
+    .StrideHeight(StrideHeight), .StrideWidth(StrideWidth), .PadHeight(PadHeight), .PadWidth(PadWidth), .TapRows(TapRows),
+    .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .Pe(Pe),
     .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
-    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingWords(RingWords), .Packing(Packing), .WeightsFile(WeightsFile),
+    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingPixels(RingPixels), .Packing(Packing), .Symmetric(Symmetric), .WeightsFile(WeightsFile),
     .CodebookFile(CodebookFile)
   ) u_engine (
     .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,

@@ -1,70 +1,93 @@
-// Ring memory that keeps the inputs of a convolution while its window needs them.
+// Ring memory that keeps the input pixels of a convolution while its window needs them.
 //
-// Words are written one after the other, modulo RingWords; a finished pixel frees the oldest ones. Filling goes on while pixels
-// are computed, also with words of the next frame. Read data come 2 enabled cycles after the address.
+// Pixels are written one after the other, modulo RingPixels; a finished output pixel frees the oldest ones. Filling goes on while
+// pixels are computed, also with those of the next frame. A pixel's full groups of Simd channels lie in one memory, the Rest
+// channels that remain in another. Taps that are read in one cycle have a copy of the memory each: TapRows × TapCols of the
+// first, RestRows × RestCols of the second. Read data come 3 enabled cycles after the address of the first tap.
 `default_nettype none
 
 module input_ring #(
-  parameter int Bits       = 8,
-  parameter int RingWords  = 8,
-  parameter int FrameWords = 4,
-  localparam int RingBits  = $clog2(RingWords + 1),
-  localparam int WordBits  = $clog2(FrameWords + 1),
-  localparam int CountBits = $clog2(2 * FrameWords + RingWords + 1) + 1
+  parameter int InHeight   = 2,
+  parameter int InWidth    = 2,
+  parameter int InChannels = 1,
+  parameter int InBits     = 8,
+  parameter int Simd       = 1,
+  parameter int TapRows    = 1,
+  parameter int TapCols    = 1,
+  parameter int RestRows   = 1,
+  parameter int RestCols   = 1,
+  parameter int RingPixels = 8,
+  localparam int Full        = (Simd < InChannels) ? InChannels / Simd : 1,
+  localparam int Rest        = (Simd < InChannels) ? InChannels % Simd : 0,
+  localparam int RestLanes   = (Rest > 0) ? Rest : 1,
+  localparam int FramePixels = InHeight * InWidth,
+  localparam int WordBits    = $clog2(RingPixels * Full + 1),
+  localparam int SlotBits    = $clog2(RingPixels + 1),
+  localparam int PixelBits   = $clog2(FramePixels + 1),
+  localparam int CountBits   = $clog2(2 * FramePixels + RingPixels + 1) + 1
 ) (
-  input  logic                 clk,
-  input  logic                 rst_n,
+  input  logic                   clk,
+  input  logic                   rst_n,
 
-  input  logic [Bits-1:0]      s_axis_tdata,
-  input  logic                 s_axis_tvalid,
-  output logic                 s_axis_tready,
+  input  logic [Simd*InBits-1:0] s_axis_tdata,
+  input  logic                   s_axis_tvalid,
+  output logic                   s_axis_tready,
 
-  // Words that have arrived, counted from the current frame's first; below 0 while words that nobody reads are missing.
+  // Pixels that have arrived, counted from the current frame's first; below 0 while pixels that nobody reads are missing.
   output logic signed [CountBits-1:0] written,
-  input  logic                 frame_starts,   // `written` moves on to the next frame
-  input  logic                 release_valid,
-  input  logic [WordBits-1:0]  release_words,
+  input  logic                   frame_starts,   // `written` moves on to the next frame
+  input  logic                   release_valid,
+  input  logic [PixelBits-1:0]   release_pixels,
 
-  input  logic                 read_enable,
-  input  logic [RingBits-1:0]  read_addr,
-  output logic [Bits-1:0]      read_data
+  input  logic                   read_enable,
+  input  logic [WordBits-1:0]    word_addr,  // pixel · Full + group of channels
+  input  logic [SlotBits-1:0]    slot_addr,  // pixel
+  output logic [TapRows*TapCols*Simd*InBits-1:0]        full_data,
+  output logic [RestRows*RestCols*RestLanes*InBits-1:0] rest_data
 );
-  localparam int IndexBits = (RingWords > 1) ? $clog2(RingWords) : 1;
+  localparam int Groups = Full + ((Rest > 0) ? 1 : 0);
+  localparam int GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
 
-  logic [Bits-1:0] mem [0:RingWords-1];
-  logic [Bits-1:0] read_q;
-  logic [IndexBits-1:0] write_q;
-  // Both may be below 0: words that nobody reads are freed without waiting for them.
+  // Both counts may be below 0: pixels that nobody reads are freed without waiting for them.
   logic signed [CountBits-1:0] written_q, held_q;
-  logic write;
+  logic [GroupBits-1:0] group_q;
+  logic write, group_last;
 
-  assign s_axis_tready = held_q != CountBits'(RingWords);
-  assign write = s_axis_tvalid && s_axis_tready;
-  assign written = written_q;
+  assign s_axis_tready = held_q != CountBits'(RingPixels);
+  assign write         = s_axis_tvalid && s_axis_tready;
+  assign group_last    = int'(group_q) == Groups - 1;
+  assign written       = written_q;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      write_q   <= '0;
+      group_q   <= '0;
       written_q <= '0;
       held_q    <= '0;
     end else begin
-      if (write) write_q <= (int'(write_q) == RingWords - 1) ? '0 : write_q + IndexBits'(1);
-      written_q <= written_q + CountBits'(write) - (frame_starts ? CountBits'(FrameWords) : '0);
-      held_q    <= held_q + CountBits'(write) - (release_valid ? CountBits'(release_words) : '0);
+      if (write) group_q <= group_last ? '0 : group_q + GroupBits'(1);
+      written_q <= written_q + CountBits'(write && group_last) - (frame_starts ? CountBits'(FramePixels) : '0);
+      held_q    <= held_q + CountBits'(write && group_last) - (release_valid ? CountBits'(release_pixels) : '0);
     end
   end
 
-  always_ff @(posedge clk) begin
-    if (write) mem[write_q] <= s_axis_tdata;
-    if (read_enable) begin
-      read_q    <= mem[read_addr[IndexBits-1:0]];
-      read_data <= read_q;
-    end
-  end
+  ring_memory #(
+    .Bits(Simd * InBits), .Words(RingPixels * Full), .Rows(TapRows), .Cols(TapCols), .RowWords(InWidth * Full), .ColWords(Full)
+  ) u_full (
+    .clk, .rst_n, .write(write && int'(group_q) < Full), .write_data(s_axis_tdata), .read_enable, .read_addr(word_addr),
+    .read_data(full_data)
+  );
 
-  if (RingBits > IndexBits) begin : gen_unused
+  if (Rest > 0) begin : gen_rest  // lanes beyond the channels may hold anything: they are left out
+    ring_memory #(
+      .Bits(Rest * InBits), .Words(RingPixels), .Rows(RestRows), .Cols(RestCols), .RowWords(InWidth), .ColWords(1)
+    ) u_rest (
+      .clk, .rst_n, .write(write && group_last), .write_data(s_axis_tdata[Rest*InBits-1:0]), .read_enable,
+      .read_addr(slot_addr), .read_data(rest_data)
+    );
+  end else begin : gen_no_rest
+    assign rest_data = '0;
     logic unused;
-    assign unused = ^read_addr[RingBits-1:IndexBits];
+    assign unused = ^slot_addr;
   end
 endmodule
 

@@ -16,7 +16,8 @@ module mac_array #(
   parameter int UseCodebook = 0,
   parameter     CodebookFile = "",
   parameter int AccBits     = 20,
-  parameter int Packing     = 1
+  parameter int Packing     = 1,
+  parameter int Symmetric   = 0  // no weight is the most negative
 ) (
   input  logic                        clk,
   input  logic                        rst_n,
@@ -27,7 +28,6 @@ module mac_array #(
   input  logic                        valid,
   input  logic                        first,
   input  logic                        last,
-  input  logic                        empty,  // x counts as 0
   input  logic                        end_of_frame,
 
   output logic [Pe*AccBits-1:0]       sums,
@@ -42,7 +42,6 @@ module mac_array #(
   // Codes to weights.
   logic [Pe*Simd*WeightBits-1:0] weights;
   logic [Simd*InBits-1:0] values;
-  logic values_empty;
   if (UseCodebook != 0) begin : gen_codebook
     logic [WeightBits-1:0] codebook [0:(1<<CodeBits)-1];
     if (CodebookFile != "") begin : gen_file
@@ -52,25 +51,19 @@ module mac_array #(
     end
     logic [Pe*Simd*WeightBits-1:0] weights_q;
     logic [Simd*InBits-1:0] values_q;
-    logic empty_q;
     for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight
       always_ff @(posedge clk) begin
         if (enable) weights_q[i*WeightBits+:WeightBits] <= codebook[codes[i*CodeBits+:CodeBits]];
       end
     end
     always_ff @(posedge clk) begin
-      if (enable) begin
-        values_q <= x;
-        empty_q  <= empty;
-      end
+      if (enable) values_q <= x;
     end
-    assign weights      = weights_q;
-    assign values       = values_q;
-    assign values_empty = empty_q;
+    assign weights = weights_q;
+    assign values  = values_q;
   end else begin : gen_plain
-    assign weights      = codes;
-    assign values       = x;
-    assign values_empty = empty;
+    assign weights = codes;
+    assign values  = x;
   end
 
   // What a step means travels beside it.
@@ -89,8 +82,6 @@ module mac_array #(
 
   // Products: each of its own multiplier, or of Packing neighbouring output channels in one.
   logic [Pe*Simd*ProductBits-1:0] products;
-  logic [Simd*InBits-1:0] operands;
-  assign operands = values_empty ? '0 : values;
   for (genvar i = 0; i < Simd; i++) begin : gen_product
     for (genvar p = 0; p < Pe; p += Packing) begin : gen_multiplier
       localparam int Lanes = (Pe - p < Packing) ? Pe - p : Packing;
@@ -103,8 +94,8 @@ module mac_array #(
         assign products[((p+l)*Simd+i)*ProductBits+:ProductBits] = results[l*ProductBits+:ProductBits];
       end
       if (Lanes > 1) begin : gen_packed
-        packed_multiply #(.Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits)) u_packed (
-          .clk, .enable, .x(operands[i*InBits+:InBits]), .weights(factors), .products(results)
+        packed_multiply #(.Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits), .Symmetric(Symmetric)) u_packed (
+          .clk, .enable, .x(values[i*InBits+:InBits]), .weights(factors), .products(results)
         );
       end else begin : gen_single
         localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
@@ -112,9 +103,9 @@ module mac_array #(
         logic signed [WeightBits-1:0] factor;
         logic signed [XBits+WeightBits-1:0] product;
         if (InSigned != 0) begin : gen_signed
-          assign operand = signed'(operands[i*InBits+:InBits]);
+          assign operand = signed'(values[i*InBits+:InBits]);
         end else begin : gen_unsigned
-          assign operand = signed'({1'b0, operands[i*InBits+:InBits]});
+          assign operand = signed'({1'b0, values[i*InBits+:InBits]});
         end
         assign factor  = signed'(factors);
         if (WeightBits <= 2) begin : gen_adder  // a weight of -2 to 1 is a choice and a sign: no multiplier

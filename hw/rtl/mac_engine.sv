@@ -1,9 +1,10 @@
 // The machine behind dense, conv2d and conv_transpose2d: tap-serial, no multiplication wasted on zeros or borders.
 //
-//   pixel cycles = ceil(OutChannels/Pe) · max(1, taps · ceil(InChannels/Simd))
+//   pixel cycles = ceil(OutChannels/Pe) · max(1, Full · blocks(TapRows, TapCols) + blocks(RestRows, RestCols))
+//   blocks(n, m) = ceil(rows/n) · ceil(cols/m)  for rows · cols taps,  Full = floor(InChannels/Simd)
 //
-// pixel_generator says which window a pixel has, tap_walker walks it, input_ring and read_memory give inputs and weights,
-// mac_array multiplies and adds. The whole pipeline holds while an accumulator beat waits for the skid buffer at the output;
+// and the second term only where Simd leaves channels over. pixel_generator says which window a pixel has, tap_walker walks it,
+// input_ring and read_memory give inputs and weights, mac_array multiplies and adds. The whole pipeline holds while an accumulator beat waits for the skid buffer at the output;
 // filling the ring goes on meanwhile. Input tlast is not needed: frames are counted (and checked in simulation).
 `default_nettype none
 
@@ -21,6 +22,10 @@ module mac_engine #(
   parameter int StrideWidth  = 2,
   parameter int PadHeight    = 1,
   parameter int PadWidth     = 1,
+  parameter int TapRows      = 1,
+  parameter int TapCols      = 1,
+  parameter int RestRows     = 1,
+  parameter int RestCols     = 1,
   parameter int Pe           = 1,
   parameter int Simd         = 1,
   parameter int InBits       = 8,
@@ -29,8 +34,9 @@ module mac_engine #(
   parameter int WeightBits   = 8,
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 20,
-  parameter int RingWords    = 8,
+  parameter int RingPixels   = 8,
   parameter int Packing      = 1,
+  parameter int Symmetric    = 0,
   parameter     WeightsFile  = "",
   parameter     CodebookFile = ""
 ) (
@@ -54,99 +60,154 @@ module mac_engine #(
     $error("mac_engine: Simd must be 1 to InChannels");
   end
 
-  localparam int InGroups = (InChannels + Simd - 1) / Simd;
+  if (RestRows * RestCols * (InChannels % Simd) > TapRows * TapCols * Simd) begin : gen_bad_rest
+    $error("mac_engine: the channels that remain of RestRows * RestCols taps do not fit into the lanes");
+  end
+
+  localparam int Full = (Simd < InChannels) ? InChannels / Simd : 1;
+  localparam int Rest = (Simd < InChannels) ? InChannels % Simd : 0;
+  localparam int RestLanes = (Rest > 0) ? Rest : 1;
+  localparam int Lanes = TapRows * TapCols * Simd;
+  localparam int InGroups = Full + ((Rest > 0) ? 1 : 0);
   localparam int OutGroups = (OutChannels + Pe - 1) / Pe;
-  localparam int FrameWords = InHeight * InWidth * InGroups;
-  localparam int GroupWords = KernelHeight * KernelWidth * InGroups;
+  localparam int Taps = KernelHeight * KernelWidth;
+  localparam int FramePixels = InHeight * InWidth;
+  localparam int WeightWords = Taps * InGroups * OutGroups;
   localparam int RowsBits = $clog2(KernelHeight + 1);
   localparam int ColsBits = $clog2(KernelWidth + 1);
-  localparam int TapBits = $clog2(GroupWords + 1);
-  localparam int AddrBits = $clog2(GroupWords * OutGroups + 1);
-  localparam int RingBits = $clog2(RingWords + 1);
-  localparam int WordBits = $clog2(FrameWords + 1);
-  localparam int CountBits = $clog2(2 * FrameWords + RingWords + 1) + 1;
+  localparam int TapBits = $clog2(Taps + 1);
+  localparam int TapWordBits = $clog2(Taps * Full + 1);
+  localparam int AddrBits = $clog2(WeightWords + 1);
+  localparam int WordBits = $clog2(RingPixels * Full + 1);
+  localparam int SlotBits = $clog2(RingPixels + 1);
+  localparam int PixelBits = $clog2(FramePixels + 1);
+  localparam int CountBits = $clog2(2 * FramePixels + RingPixels + 1) + 1;
 
   logic pixel_valid, pixel_ready, pixel_last;
   logic [RowsBits-1:0] pixel_rows;
   logic [ColsBits-1:0] pixel_cols;
-  logic [TapBits-1:0] pixel_tap_base;
-  logic [RingBits-1:0] pixel_ring_base, ring_addr;
-  logic [WordBits-1:0] pixel_need, pixel_frees, release_words;
+  logic [TapBits-1:0] pixel_tap;
+  logic [TapWordBits-1:0] pixel_tap_word;
+  logic [WordBits-1:0] pixel_word, word_addr;
+  logic [SlotBits-1:0] pixel_slot, slot_addr;
+  logic [PixelBits-1:0] pixel_need, pixel_frees, release_pixels;
   logic signed [CountBits-1:0] written;
   logic frame_starts, release_valid, enable;
-  logic step_valid, step_first, step_last, step_empty, step_end;
+  logic step_valid, step_rest, step_first, step_last, step_end;
+  logic [TapRows*TapCols-1:0] full_exists;
+  logic [RestRows*RestCols-1:0] rest_exists;
   logic [AddrBits-1:0] weight_addr;
 
+  // Tap and place in the ring, counted in pixels.
   pixel_generator #(
     .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
     .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
-    .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(InGroups), .RingWords(RingWords)
+    .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(1), .RingWords(RingPixels)
   ) u_pixels (
-    .clk, .rst_n, .valid(pixel_valid), .ready(pixel_ready), .rows(pixel_rows), .cols(pixel_cols),
-    .tap_base(pixel_tap_base), .ring_base(pixel_ring_base), .need(pixel_need), .frees(pixel_frees), .last(pixel_last)
+    .clk, .rst_n, .valid(pixel_valid), .ready(pixel_ready), .rows(pixel_rows), .cols(pixel_cols), .tap_base(pixel_tap),
+    .ring_base(pixel_slot), .need(pixel_need), .frees(pixel_frees), .last(pixel_last)
   );
+
+  // The same in words of full groups: a second walk is cheaper than a product with Full.
+  if (Full > 1) begin : gen_words
+    localparam int FrameBits = $clog2(FramePixels * Full + 1);
+    logic valid, last;
+    logic [RowsBits-1:0] rows;
+    logic [ColsBits-1:0] cols;
+    logic [FrameBits-1:0] need, frees;
+    pixel_generator #(
+      .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
+      .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
+      .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(Full), .RingWords(RingPixels * Full)
+    ) u_words (
+      .clk, .rst_n, .valid, .ready(pixel_ready), .rows, .cols, .tap_base(pixel_tap_word), .ring_base(pixel_word),
+      .need, .frees, .last
+    );
+    logic unused;
+    assign unused = ^{valid, rows, cols, need, frees, last};
+  end else begin : gen_pixels
+    assign pixel_tap_word = pixel_tap;
+    assign pixel_word     = pixel_slot;
+  end
 
   tap_walker #(
     .Transposed(Transposed), .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight),
-    .StrideWidth(StrideWidth), .RowWords(InWidth * InGroups), .FrameWords(FrameWords), .InGroups(InGroups),
-    .OutGroups(OutGroups), .RingWords(RingWords)
+    .StrideWidth(StrideWidth), .InWidth(InWidth), .FramePixels(FramePixels), .Full(Full), .HasRest((Rest > 0) ? 1 : 0),
+    .TapRows(TapRows), .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .OutGroups(OutGroups),
+    .RingPixels(RingPixels)
   ) u_walker (
-    .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap_base, .pixel_ring_base, .pixel_need,
-    .pixel_frees, .pixel_last, .written, .frame_starts, .release_valid, .release_words, .step_valid,
-    .step_ready(enable), .ring_addr, .weight_addr, .step_first, .step_last, .step_empty, .step_end
+    .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot, .pixel_word,
+    .pixel_need, .pixel_frees, .pixel_last, .written, .frame_starts, .release_valid, .release_pixels, .step_valid,
+    .step_ready(enable), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first, .step_last,
+    .step_end
   );
 
-  // The lanes of a pixel's last beat beyond the channels may hold anything: they are cleared on the way in.
-  logic [Simd*InBits-1:0] masked;
-  localparam int Remainder = InChannels - (InGroups - 1) * Simd;
-  if (Remainder == Simd) begin : gen_whole
-    assign masked = s_axis_tdata;
-  end else begin : gen_mask
-    localparam int ChannelBits = (InGroups > 1) ? $clog2(InGroups) : 1;
-    logic [ChannelBits-1:0] channel_q;
-    logic channel_last;
-    assign channel_last = int'(channel_q) == InGroups - 1;
-    always_ff @(posedge clk) begin
-      if (!rst_n) channel_q <= '0;
-      else if (s_axis_tvalid && s_axis_tready) channel_q <= channel_last ? '0 : channel_q + ChannelBits'(1);
-    end
-    assign masked = {channel_last ? '0 : s_axis_tdata[Simd*InBits-1:Remainder*InBits], s_axis_tdata[Remainder*InBits-1:0]};
-  end
-
-  logic [Simd*InBits-1:0] x;
-  input_ring #(.Bits(Simd * InBits), .RingWords(RingWords), .FrameWords(FrameWords)) u_ring (
-    .clk, .rst_n, .s_axis_tdata(masked), .s_axis_tvalid, .s_axis_tready, .written, .frame_starts, .release_valid,
-    .release_words, .read_enable(enable), .read_addr(ring_addr), .read_data(x)
+  logic [Lanes*InBits-1:0] full_data;
+  logic [RestRows*RestCols*RestLanes*InBits-1:0] rest_data;
+  input_ring #(
+    .InHeight(InHeight), .InWidth(InWidth), .InChannels(InChannels), .InBits(InBits), .Simd(Simd), .TapRows(TapRows),
+    .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .RingPixels(RingPixels)
+  ) u_ring (
+    .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .written, .frame_starts, .release_valid, .release_pixels,
+    .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 
-  logic [Pe*Simd*CodeBits-1:0] codes;
-  read_memory #(.Depth(GroupWords * OutGroups), .Bits(Pe * Simd * CodeBits), .File(WeightsFile)) u_weights (
-    .clk, .enable, .addr(weight_addr), .data(codes)
-  );
-
-  // Beside the two registers of the memories.
-  logic [1:0] valid_q, first_q, last_q, empty_q, end_q;
+  // Beside the ring's three registers and the one of `x`: what a step means, and the weights, whose memory has two.
+  logic [3:0] valid_q, first_q, last_q, end_q;
+  logic [2:0] rest_q;
+  logic [2:0][TapRows*TapCols-1:0] full_exists_q;
+  logic [2:0][RestRows*RestCols-1:0] rest_exists_q;
+  logic [1:0][AddrBits-1:0] weight_addr_q;
   always_ff @(posedge clk) begin
     if (!rst_n) valid_q <= '0;
-    else if (enable) valid_q <= {valid_q[0], step_valid};
+    else if (enable) valid_q <= {valid_q[2:0], step_valid};
   end
   always_ff @(posedge clk) begin
     if (enable) begin
-      first_q <= {first_q[0], step_first};
-      last_q  <= {last_q[0], step_last};
-      empty_q <= {empty_q[0], step_empty};
-      end_q   <= {end_q[0], step_end};
+      first_q       <= {first_q[2:0], step_first};
+      last_q        <= {last_q[2:0], step_last};
+      end_q         <= {end_q[2:0], step_end};
+      rest_q        <= {rest_q[1:0], step_rest};
+      full_exists_q <= {full_exists_q[1:0], full_exists};
+      rest_exists_q <= {rest_exists_q[1:0], rest_exists};
+      weight_addr_q <= {weight_addr_q[0], weight_addr};
     end
   end
+
+  // Lanes without a channel, and those of taps that do not exist, are 0.
+  logic [Lanes*InBits-1:0] x;
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
+    logic [InBits-1:0] full_lane, lane_d;
+    assign full_lane = full_exists_q[2][lane/Simd] ? full_data[lane*InBits+:InBits] : '0;
+    if (lane < RestRows * RestCols * Rest) begin : gen_both
+      logic [InBits-1:0] rest_lane;
+      assign rest_lane = rest_exists_q[2][lane/RestLanes] ? rest_data[lane*InBits+:InBits] : '0;
+      assign lane_d    = rest_q[2] ? rest_lane : full_lane;
+    end else begin : gen_full
+      assign lane_d = full_lane;
+    end
+    always_ff @(posedge clk) begin
+      if (enable) x[lane*InBits+:InBits] <= lane_d;
+    end
+  end
+  if (Rest == 0) begin : gen_no_rest
+    logic unused;
+    assign unused = ^{rest_data, rest_exists_q[2], rest_q[2]};
+  end
+
+  logic [Pe*Lanes*CodeBits-1:0] codes;
+  read_memory #(.Depth(WeightWords), .Bits(Pe * Lanes * CodeBits), .File(WeightsFile)) u_weights (
+    .clk, .enable, .addr(weight_addr_q[1]), .data(codes)
+  );
 
   logic [Pe*OutBits-1:0] sums;
   logic sums_valid, sums_end, skid_ready;
   mac_array #(
-    .Pe(Pe), .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
-    .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits), .Packing(Packing)
+    .Pe(Pe), .Simd(Lanes), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
+    .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits), .Packing(Packing), .Symmetric(Symmetric)
   ) u_array (
-    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[1]), .first(first_q[1]), .last(last_q[1]), .empty(empty_q[1]),
-    .end_of_frame(end_q[1]), .sums, .sums_valid, .sums_end
+    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[3]), .first(first_q[3]), .last(last_q[3]), .end_of_frame(end_q[3]),
+    .sums, .sums_valid, .sums_end
   );
 
   assign enable = !sums_valid || skid_ready;
@@ -157,7 +218,7 @@ module mac_engine #(
   );
 
 `ifndef SYNTHESIS
-  stream_assert #(.Bits(Simd * InBits), .Beats(FrameWords)) u_assert_in (
+  stream_assert #(.Bits(Simd * InBits), .Beats(FramePixels * InGroups)) u_assert_in (
     .clk, .rst_n, .tdata(s_axis_tdata), .tvalid(s_axis_tvalid), .tready(s_axis_tready), .tlast(s_axis_tlast)
   );
   stream_assert #(.Bits(Pe * OutBits), .Beats(OutHeight * OutWidth * OutGroups)) u_assert_out (

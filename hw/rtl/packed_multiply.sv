@@ -4,7 +4,7 @@
 //
 // A product of an InBits and a WeightBits number fits Pitch bits, signed, whatever the signs. In the sum each lane borrows 1 from
 // the next one if it is negative, so each lane but the lowest gets back the sign bit of the lane below: exact, no guard bits.
-// The packed factor has Pitch·(Lanes-1) + WeightBits + 1 bits. Latency 3 enabled cycles: packed factor, product, lanes.
+// The packed factor has Pitch·(Lanes-1) + WeightBits + 1 bits, one less where no weight is the most negative (Symmetric). Latency 3 enabled cycles: packed factor, product, lanes.
 `default_nettype none
 
 module packed_multiply #(
@@ -12,6 +12,7 @@ module packed_multiply #(
   parameter int InBits     = 8,
   parameter int InSigned   = 1,
   parameter int WeightBits = 8,
+  parameter int Symmetric  = 0,
   localparam int Pitch = InBits + WeightBits
 ) (
   input  logic                        clk,
@@ -25,7 +26,7 @@ module packed_multiply #(
   end
 
   localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
-  localparam int FactorBits = Pitch * (Lanes - 1) + WeightBits + 1;
+  localparam int FactorBits = Pitch * (Lanes - 1) + WeightBits + ((Symmetric != 0) ? 0 : 1);
   localparam int ProductBits = XBits + FactorBits;
 
   logic signed [XBits-1:0] x_q, operand;

@@ -1,7 +1,8 @@
 // Walks, for each output pixel and each group of output channels, the existing taps and the groups of input channels.
 //
-// One step a cycle: `ring_addr` and `weight_addr` of the product to make, and what it means for the accumulator. A pixel
-// starts as soon as all words of its window have arrived (`need` <= `written`). All addresses are sums with constants.
+// One step a cycle: the addresses of the products to make, and what they mean for the accumulator. First come the full groups of
+// channels of each block of TapRows × TapCols taps, then, if channels remain, these of each block of RestRows × RestCols taps.
+// A pixel starts as soon as all pixels of its window have arrived (`need` <= `written`). All addresses are sums with constants.
 `default_nettype none
 
 module tap_walker #(
@@ -10,86 +11,117 @@ module tap_walker #(
   parameter int KernelWidth  = 4,
   parameter int StrideHeight = 2,
   parameter int StrideWidth  = 2,
-  parameter int RowWords     = 2,
-  parameter int FrameWords   = 4,
-  parameter int InGroups     = 1,
+  parameter int InWidth      = 2,
+  parameter int FramePixels  = 4,
+  parameter int Full         = 1,  // groups of input channels of which all lanes are used
+  parameter int HasRest      = 0,
+  parameter int TapRows      = 1,
+  parameter int TapCols      = 1,
+  parameter int RestRows     = 1,
+  parameter int RestCols     = 1,
   parameter int OutGroups    = 1,
-  parameter int RingWords    = 8,
+  parameter int RingPixels   = 8,
   localparam int RowsBits    = $clog2(KernelHeight + 1),
   localparam int ColsBits    = $clog2(KernelWidth + 1),
-  localparam int GroupWords  = KernelHeight * KernelWidth * InGroups,
-  localparam int TapBits     = $clog2(GroupWords + 1),
+  localparam int Taps        = KernelHeight * KernelWidth,
+  localparam int GroupWords  = Taps * (Full + ((HasRest != 0) ? 1 : 0)),
+  localparam int TapBits     = $clog2(Taps + 1),
+  localparam int TapWordBits = $clog2(Taps * Full + 1),
   localparam int WeightBits  = $clog2(GroupWords * OutGroups + 1),
-  localparam int RingBits    = $clog2(RingWords + 1),
-  localparam int WordBits    = $clog2(FrameWords + 1),
-  localparam int CountBits   = $clog2(2 * FrameWords + RingWords + 1) + 1
+  localparam int RingWords   = RingPixels * Full,
+  localparam int WordBits    = $clog2(RingWords + 1),
+  localparam int SlotBits    = $clog2(RingPixels + 1),
+  localparam int PixelBits   = $clog2(FramePixels + 1),
+  localparam int CountBits   = $clog2(2 * FramePixels + RingPixels + 1) + 1
 ) (
-  input  logic                  clk,
-  input  logic                  rst_n,
+  input  logic                   clk,
+  input  logic                   rst_n,
 
-  // Pixels, from pixel_generator.
-  input  logic                  pixel_valid,
-  output logic                  pixel_ready,
-  input  logic [RowsBits-1:0]   pixel_rows,
-  input  logic [ColsBits-1:0]   pixel_cols,
-  input  logic [TapBits-1:0]    pixel_tap_base,
-  input  logic [RingBits-1:0]   pixel_ring_base,
-  input  logic [WordBits-1:0]   pixel_need,
-  input  logic [WordBits-1:0]   pixel_frees,
-  input  logic                  pixel_last,
+  // Output pixels, from pixel_generator: the first tap and its input, counted in pixels and in words of full groups.
+  input  logic                   pixel_valid,
+  output logic                   pixel_ready,
+  input  logic [RowsBits-1:0]    pixel_rows,
+  input  logic [ColsBits-1:0]    pixel_cols,
+  input  logic [TapBits-1:0]     pixel_tap,
+  input  logic [TapWordBits-1:0] pixel_tap_word,
+  input  logic [SlotBits-1:0]    pixel_slot,
+  input  logic [WordBits-1:0]    pixel_word,
+  input  logic [PixelBits-1:0]   pixel_need,
+  input  logic [PixelBits-1:0]   pixel_frees,
+  input  logic                   pixel_last,
 
-  // The ring: words of the waiting pixel's frame that have arrived, and room that a finished pixel makes.
+  // The ring: pixels of the waiting pixel's frame that have arrived, and room that a finished pixel makes.
   input  logic signed [CountBits-1:0] written,
-  output logic                  frame_starts,  // the last pixel of a frame has started: `written` counts the next frame
-  output logic                  release_valid,
-  output logic [WordBits-1:0]   release_words,
+  output logic                   frame_starts,  // the last pixel of a frame has started: `written` counts the next frame
+  output logic                   release_valid,
+  output logic [PixelBits-1:0]   release_pixels,
 
   // Steps. The consumer takes one whenever `step_ready`.
-  output logic                  step_valid,
-  input  logic                  step_ready,
-  output logic [RingBits-1:0]   ring_addr,
-  output logic [WeightBits-1:0] weight_addr,
-  output logic                  step_first,    // of an output group of a pixel: accumulators start from 0
-  output logic                  step_last,     // of an output group of a pixel: accumulators are complete
-  output logic                  step_empty,    // the pixel has no taps: the product counts as 0
-  output logic                  step_end       // with step_last: last group of the frame
+  output logic                   step_valid,
+  input  logic                   step_ready,
+  output logic [WordBits-1:0]    word_addr,
+  output logic [SlotBits-1:0]    slot_addr,
+  output logic [WeightBits-1:0]  weight_addr,
+  output logic                   step_rest,     // the channels that remain
+  output logic [TapRows*TapCols-1:0]   full_exists,  // which taps of a block exist; none in a step of the other kind
+  output logic [RestRows*RestCols-1:0] rest_exists,
+  output logic                   step_first,    // of an output group of a pixel: accumulators start from 0
+  output logic                   step_last,     // of an output group of a pixel: accumulators are complete
+  output logic                   step_end       // with step_last: last group of the frame
 );
-  localparam int ColJump = (Transposed != 0) ? 1 - InGroups - StrideWidth * InGroups : 1;
-  localparam int RowJump = (Transposed != 0) ? -StrideHeight * KernelWidth * InGroups : KernelWidth * InGroups;
-  localparam int ChannelBits = (InGroups > 1) ? $clog2(InGroups) : 1;
+  localparam int RowTaps = (Transposed != 0) ? -StrideHeight * KernelWidth : KernelWidth;  // from a row of taps to the next one
+  localparam int ColTaps = (Transposed != 0) ? -StrideWidth : 1;
+  localparam int ChannelBits = (Full > 1) ? $clog2(Full) : 1;
   localparam int GroupBits = (OutGroups > 1) ? $clog2(OutGroups) : 1;
 
-  function automatic logic [RingBits-1:0] ring_add(input logic [RingBits-1:0] a, input logic [RingBits-1:0] b);
-    logic [RingBits:0] sum, wrapped;
+  // From a block to the one below and to the one beside it, in the ring.
+  localparam logic [WordBits-1:0] WordDown = WordBits'((TapRows * InWidth * Full) % RingWords);
+  localparam logic [WordBits-1:0] WordOn = WordBits'(((TapCols - 1) * Full + 1) % RingWords);  // from the last group of channels
+  localparam logic [SlotBits-1:0] SlotDown = SlotBits'((RestRows * InWidth) % RingPixels);
+  localparam logic [SlotBits-1:0] SlotOn = SlotBits'(RestCols % RingPixels);
+  // The same in the weights.
+  localparam int FullDown = TapRows * RowTaps * Full;
+  localparam int FullOn = TapCols * ColTaps * Full - Full + 1;
+
+  function automatic logic [WordBits-1:0] word_add(input logic [WordBits-1:0] a, input logic [WordBits-1:0] b);
+    logic [WordBits:0] sum, wrapped;
     sum      = {1'b0, a} + {1'b0, b};
-    wrapped  = sum - (RingBits + 1)'(RingWords);
-    ring_add = wrapped[RingBits] ? sum[RingBits-1:0] : wrapped[RingBits-1:0];
+    wrapped  = sum - (WordBits + 1)'(RingWords);
+    word_add = wrapped[WordBits] ? sum[WordBits-1:0] : wrapped[WordBits-1:0];
   endfunction
 
-  // The pixel that is being walked.
-  logic                  busy_q, empty_q, last_pixel_q;
-  logic [RowsBits-1:0]   rows_q, row_q;
-  logic [ColsBits-1:0]   cols_q, col_q;
-  logic [ChannelBits-1:0] channel_q;
-  logic [GroupBits-1:0]  group_q;
-  logic [RingBits-1:0]   ring_base_q, ring_row_q, ring_q;
-  logic [WeightBits-1:0] weight_group_q, weight_row_q, weight_q;
-  logic [WordBits-1:0]   frees_q;
-  logic                  first_q;
+  function automatic logic [SlotBits-1:0] slot_add(input logic [SlotBits-1:0] a, input logic [SlotBits-1:0] b);
+    logic [SlotBits:0] sum, wrapped;
+    sum      = {1'b0, a} + {1'b0, b};
+    wrapped  = sum - (SlotBits + 1)'(RingPixels);
+    slot_add = wrapped[SlotBits] ? sum[SlotBits-1:0] : wrapped[SlotBits-1:0];
+  endfunction
 
-  logic channel_last, col_last, row_last, group_last, tap_last, done, load;
-  assign channel_last = empty_q || int'(channel_q) == InGroups - 1;
-  assign col_last     = col_q == cols_q;
-  assign row_last     = row_q == rows_q;
+  // The pixel that is being walked. Rows and columns count the taps that are left, the block's own included.
+  logic                   busy_q, empty_q, last_pixel_q, rest_q, first_q;
+  logic [RowsBits-1:0]    rows_q, row_q;
+  logic [ColsBits-1:0]    cols_q, col_q;
+  logic [ChannelBits-1:0] channel_q;
+  logic [GroupBits-1:0]   group_q;
+  logic [WordBits-1:0]    word_base_q, word_row_q, word_q;
+  logic [SlotBits-1:0]    slot_base_q, slot_row_q, slot_q;
+  logic [WeightBits-1:0]  full_group_q, rest_group_q, weight_row_q, weight_q;
+  logic [PixelBits-1:0]   frees_q;
+
+  logic channel_last, col_last, row_last, block_last, tap_last, group_last, done, load;
+  assign channel_last = rest_q || empty_q || int'(channel_q) == Full - 1;
+  assign col_last     = int'(col_q) <= (rest_q ? RestCols : TapCols);
+  assign row_last     = int'(row_q) <= (rest_q ? RestRows : TapRows);
+  assign block_last   = channel_last && col_last && row_last;
+  assign tap_last     = block_last && (HasRest == 0 || rest_q || empty_q);
   assign group_last   = int'(group_q) == OutGroups - 1;
-  assign tap_last     = channel_last && col_last && row_last;
   assign done         = busy_q && step_ready && tap_last && group_last;
 
-  assign load          = pixel_valid && signed'(CountBits'(pixel_need)) <= written && (!busy_q || done);
-  assign pixel_ready   = load;
-  assign frame_starts  = load && pixel_last;
-  assign release_valid = done;
-  assign release_words = frees_q;
+  assign load           = pixel_valid && signed'(CountBits'(pixel_need)) <= written && (!busy_q || done);
+  assign pixel_ready    = load;
+  assign frame_starts   = load && pixel_last;
+  assign release_valid  = done;
+  assign release_pixels = frees_q;
 
   always_ff @(posedge clk) begin
     if (!rst_n) busy_q <= 1'b0;
@@ -97,61 +129,97 @@ module tap_walker #(
     else if (done) busy_q <= 1'b0;
   end
 
-  // Taps count from 1, so that a pixel's own counts are their last values; without taps both are 1, once.
+  // Without taps there is one step, in which none exists.
+  logic [RowsBits-1:0] load_rows;
+  logic [ColsBits-1:0] load_cols;
+  assign load_rows = (pixel_rows == '0) ? RowsBits'(1) : pixel_rows;
+  assign load_cols = (pixel_rows == '0) ? ColsBits'(1) : pixel_cols;
+
   always_ff @(posedge clk) begin
     if (load) begin
       empty_q      <= pixel_rows == '0;
-      rows_q       <= (pixel_rows == '0) ? RowsBits'(1) : pixel_rows;
-      cols_q       <= (pixel_rows == '0) ? ColsBits'(1) : pixel_cols;
+      rows_q       <= load_rows;
+      cols_q       <= load_cols;
       frees_q      <= pixel_frees;
       last_pixel_q <= pixel_last;
-      ring_base_q  <= pixel_ring_base;
+      word_base_q  <= pixel_word;
+      slot_base_q  <= pixel_slot;
     end
   end
 
   always_ff @(posedge clk) begin
     if (load) begin
-      channel_q      <= '0;
-      col_q          <= ColsBits'(1);
-      row_q          <= RowsBits'(1);
-      group_q        <= '0;
-      first_q        <= 1'b1;
-      ring_q         <= pixel_ring_base;
-      ring_row_q     <= pixel_ring_base;
-      weight_q       <= WeightBits'(pixel_tap_base);
-      weight_row_q   <= WeightBits'(pixel_tap_base);
-      weight_group_q <= WeightBits'(pixel_tap_base);
+      rest_q       <= 1'b0;
+      first_q      <= 1'b1;
+      channel_q    <= '0;
+      col_q        <= load_cols;
+      row_q        <= load_rows;
+      group_q      <= '0;
+      word_q       <= pixel_word;
+      word_row_q   <= pixel_word;
+      slot_q       <= pixel_slot;
+      slot_row_q   <= pixel_slot;
+      weight_q     <= WeightBits'(pixel_tap_word);
+      weight_row_q <= WeightBits'(pixel_tap_word);
+      full_group_q <= WeightBits'(pixel_tap_word);
+      rest_group_q <= WeightBits'(Taps * Full) + WeightBits'(pixel_tap);
     end else if (busy_q && step_ready) begin
       first_q   <= tap_last;
       channel_q <= channel_last ? '0 : channel_q + ChannelBits'(1);
-      if (channel_last) col_q <= col_last ? ColsBits'(1) : col_q + ColsBits'(1);
-      if (channel_last && col_last) row_q <= row_last ? RowsBits'(1) : row_q + RowsBits'(1);
-      if (tap_last) begin
-        group_q        <= group_last ? '0 : group_q + GroupBits'(1);
-        ring_q         <= ring_base_q;
-        ring_row_q     <= ring_base_q;
-        weight_q       <= weight_group_q + WeightBits'(GroupWords);
-        weight_row_q   <= weight_group_q + WeightBits'(GroupWords);
-        weight_group_q <= weight_group_q + WeightBits'(GroupWords);
+      if (block_last) begin  // on to the channels that remain, or to the next group
+        rest_q     <= !tap_last;
+        col_q      <= cols_q;
+        row_q      <= rows_q;
+        word_q     <= word_base_q;
+        word_row_q <= word_base_q;
+        slot_q     <= slot_base_q;
+        slot_row_q <= slot_base_q;
+        if (tap_last) begin
+          group_q      <= group_last ? '0 : group_q + GroupBits'(1);
+          weight_q     <= full_group_q + WeightBits'(GroupWords);
+          weight_row_q <= full_group_q + WeightBits'(GroupWords);
+          full_group_q <= full_group_q + WeightBits'(GroupWords);
+          rest_group_q <= rest_group_q + WeightBits'(GroupWords);
+        end else begin
+          weight_q     <= rest_group_q;
+          weight_row_q <= rest_group_q;
+        end
       end else if (channel_last && col_last) begin
-        ring_q         <= ring_add(ring_row_q, RingBits'(RowWords % RingWords));
-        ring_row_q     <= ring_add(ring_row_q, RingBits'(RowWords % RingWords));
-        weight_q       <= weight_row_q + WeightBits'(RowJump);
-        weight_row_q   <= weight_row_q + WeightBits'(RowJump);
+        col_q        <= cols_q;
+        row_q        <= row_q - RowsBits'(rest_q ? RestRows : TapRows);
+        word_q       <= word_add(word_row_q, WordDown);
+        word_row_q   <= word_add(word_row_q, WordDown);
+        slot_q       <= slot_add(slot_row_q, SlotDown);
+        slot_row_q   <= slot_add(slot_row_q, SlotDown);
+        weight_q     <= weight_row_q + WeightBits'(rest_q ? RestRows * RowTaps : FullDown);
+        weight_row_q <= weight_row_q + WeightBits'(rest_q ? RestRows * RowTaps : FullDown);
       end else begin
-        ring_q   <= (int'(ring_q) == RingWords - 1) ? '0 : ring_q + RingBits'(1);
-        weight_q <= weight_q + (channel_last ? WeightBits'(ColJump) : WeightBits'(1));
+        if (channel_last) col_q <= col_q - ColsBits'(rest_q ? RestCols : TapCols);
+        word_q   <= word_add(word_q, channel_last ? WordOn : WordBits'(1 % RingWords));
+        slot_q   <= slot_add(slot_q, SlotOn);
+        weight_q <= weight_q + WeightBits'(rest_q ? RestCols * ColTaps : (channel_last ? FullOn : 1));
       end
     end
   end
 
   assign step_valid  = busy_q;
-  assign ring_addr   = ring_q;
+  assign word_addr   = word_q;
+  assign slot_addr   = slot_q;
   assign weight_addr = weight_q;
+  assign step_rest   = rest_q;
   assign step_first  = first_q;
   assign step_last   = tap_last;
-  assign step_empty  = empty_q;
   assign step_end    = group_last && last_pixel_q;
+  for (genvar i = 0; i < TapRows; i++) begin : gen_tap_row
+    for (genvar j = 0; j < TapCols; j++) begin : gen_tap_col
+      assign full_exists[i*TapCols+j] = !rest_q && !empty_q && int'(row_q) > i && int'(col_q) > j;
+    end
+  end
+  for (genvar i = 0; i < RestRows; i++) begin : gen_rest_row
+    for (genvar j = 0; j < RestCols; j++) begin : gen_rest_col
+      assign rest_exists[i*RestCols+j] = rest_q && int'(row_q) > i && int'(col_q) > j;
+    end
+  end
 endmodule
 
 `default_nettype wire

@@ -68,7 +68,7 @@ def test_multipliers_and_block_ram_on_ecp5(rng: np.random.Generator, tmp_path: P
     (stage,) = case.pipeline().stages
     cells = synthesize(case, tmp_path, "synth_ecp5")
     assert cells["MULT18X18D"] == 2 * 4
-    ring_bits = stage.parameters["RingWords"] * 4 * 8
+    ring_bits = stage.parameters["RingPixels"] * 32 * 8
     weight_bits = 4 * 4 * 32 * 16 * 8
     assert (ring_bits + weight_bits) / 18432 <= cells["DP16KD"] <= 8
     assert "TRELLIS_DPR16X4" not in cells, "a memory went into LUTs"

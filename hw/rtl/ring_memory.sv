@@ -1,0 +1,60 @@
+// Words written one after the other, modulo Words, and read Rows × Cols at a time: a block of neighbours at fixed distances.
+//
+// Each word of a block comes from a copy of the memory of its own. Read data come 3 enabled cycles after the address: the copies'
+// addresses, the memories, and their output registers.
+`default_nettype none
+
+module ring_memory #(
+  parameter int Bits     = 8,
+  parameter int Words    = 8,
+  parameter int Rows     = 1,
+  parameter int Cols     = 1,
+  parameter int RowWords = 4,  // from one row of the block to the next
+  parameter int ColWords = 1,
+  localparam int AddrBits = $clog2(Words + 1)
+) (
+  input  logic                      clk,
+  input  logic                      rst_n,
+  input  logic                      write,
+  input  logic [Bits-1:0]           write_data,
+  input  logic                      read_enable,
+  input  logic [AddrBits-1:0]       read_addr,  // of the block's first word
+  output logic [Rows*Cols*Bits-1:0] read_data
+);
+  localparam int IndexBits = (Words > 1) ? $clog2(Words) : 1;
+
+  logic [IndexBits-1:0] write_q;
+  always_ff @(posedge clk) begin
+    if (!rst_n) write_q <= '0;
+    else if (write) write_q <= (int'(write_q) == Words - 1) ? '0 : write_q + IndexBits'(1);
+  end
+
+  for (genvar i = 0; i < Rows; i++) begin : gen_row
+    for (genvar j = 0; j < Cols; j++) begin : gen_col
+      localparam int Distance = (i * RowWords + j * ColWords) % Words;
+      logic [AddrBits:0] sum, wrapped;
+      logic [IndexBits-1:0] addr_q;
+      assign sum     = {1'b0, read_addr} + (AddrBits + 1)'(Distance);
+      assign wrapped = sum - (AddrBits + 1)'(Words);
+
+      logic [Bits-1:0] mem [0:Words-1];
+      logic [Bits-1:0] read_q, data_q;
+      always_ff @(posedge clk) begin
+        if (write) mem[write_q] <= write_data;
+        if (read_enable) begin
+          addr_q <= wrapped[AddrBits] ? sum[IndexBits-1:0] : wrapped[IndexBits-1:0];
+          read_q <= mem[addr_q];
+          data_q <= read_q;
+        end
+      end
+      assign read_data[(i*Cols+j)*Bits+:Bits] = data_q;
+
+      if (AddrBits > IndexBits) begin : gen_unused
+        logic unused;
+        assign unused = ^{sum[AddrBits:IndexBits], wrapped[AddrBits-1:IndexBits]};
+      end
+    end
+  end
+endmodule
+
+`default_nettype wire
