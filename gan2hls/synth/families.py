@@ -59,14 +59,6 @@ _ECP5 = Recipe(
     block_rams={"DP16KD": 1, "PDPW16KD": 1},
 )
 
-_GOWIN_DSPS = {
-    "MULT9X9": 0.5,
-    "MULT18X18": 1,
-    "MULTALU18X18": 2,
-    "MULTADDALU18X18": 2,
-    "MULTALU36X18": 2,
-    "MULT36X36": 4,
-}
 _GOWIN = Recipe(
     command="synth_gowin -noiopads",
     memory_label="map_ram",
@@ -76,7 +68,7 @@ _GOWIN = Recipe(
     luts={"LUT1": 1, "LUT2": 1, "LUT3": 1, "LUT4": 1, "ALU": 1},
     memory_luts={"RAM16SDP1": 6, "RAM16SDP2": 6, "RAM16SDP4": 6},
     flip_flops=re.compile("DFF.*"),
-    dsps=_GOWIN_DSPS,
+    dsps={"MULT9X9": 0.5, "MULT18X18": 1, "MULT36X36": 4},
     block_rams=dict.fromkeys(("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"), 1.0),
 )
 
@@ -128,7 +120,7 @@ def _xilinx(family: str, generation: str, luts: str, defines: str, notes: tuple[
         dsps={f"DSP48E{generation}": 1},
         block_rams={f"RAMB36E{generation}": 1, f"RAMB18E{generation}": 0.5},
         notes=(
-            "each LUT1 to LUT6 is counted as one; Vivado puts some pairs of small ones into one LUT6, so it reports fewer",
+            "each LUT1 to LUT6 counts as one; Vivado puts some pairs of small ones into one LUT6, so it reports fewer",
             *notes,
         ),
     )

@@ -129,8 +129,8 @@ def critical_path(report: dict[str, Any]) -> list[str]:
     """The slowest path from register to register, a line for each step of it."""
     paths = [path for path in report.get("critical_paths", []) if "async" not in path["from"] + path["to"]]
     lines = []
-    slowest = max(paths, key=lambda path: sum(step["delay"] for step in path["path"]), default={"path": []})
-    for step in slowest["path"]:
+    slowest = max(paths, key=lambda path: sum(step["delay"] for step in path["path"]), default=None)
+    for step in slowest["path"] if slowest else ():
         begin, end = step["from"], step["to"]
         through = f"{begin['cell']}.{begin['port']}"
         if begin != end:

@@ -153,7 +153,7 @@ class SynthResult:
         return target(self.target)
 
     def shares(self) -> dict[str, float | None]:
-        """Part of the target's LUTs, flip-flops, multipliers and block RAMs that is used; None where it has no limit."""
+        """Which part of what the target has is used, by resource; None where it has no limit."""
         found: dict[str, float | None] = {}
         for resource in RESOURCES:
             limit = getattr(self.part, resource)
@@ -165,7 +165,7 @@ class SynthResult:
         return all(share is None or share <= 1 for share in self.shares().values())
 
     def problems(self) -> list[str]:
-        """A line for each resource that the part has too little of, for a clock that was missed, for a failed routing."""
+        """A line for each resource that the part has too little of, and for a clock that was missed."""
         lines = []
         for resource, share in self.shares().items():
             if share is not None and share > 1:
@@ -232,8 +232,5 @@ MEMORY_KINDS = ("weights", "constants", "ring", "buffer")
 def _clock(values: Any) -> Clock | None:
     if values is None:
         return None
-    names = {f.name for f in dataclasses.fields(Clock)}
-    known = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names
-    }
-    return Clock(**known)
+    seeds, mhz, path = (tuple(values[name]) for name in ("seeds", "mhz", "critical_path"))
+    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, path)

@@ -98,8 +98,8 @@ def synthesize(
         rtl: folder of the design. None writes the pipeline's RTL first.
         top: the top module, with ports `clk` and `rst_n` if it is to be placed on Gowin.
         target: a part, or a family, which has no limits and can not be placed.
-        sources: SystemVerilog files in `rtl`, in the order in which they are read; None takes what its `sources.f` lists.
-        tool: "yosys" (with nextpnr for a clock), "vivado", or "auto": Vivado for Xilinx where it is on PATH, else yosys.
+        sources: SystemVerilog files in `rtl`, in the order in which they are read; None takes those of its `sources.f`.
+        tool: "yosys" (with nextpnr for a clock), "vivado", or "auto": Vivado for Xilinx parts if it is here, else yosys.
         place: whether to place and route, for a clock. With yosys that is done for parts of ECP5 and Gowin; other
             targets are synthesized only.
         clock_mhz: wanted; None wants none, and only says what is reached.
@@ -169,8 +169,8 @@ def _no_clock(part: Target, place: bool) -> str:
         parts = "name a part of it, which can be placed"
         return f"{part.name}: a clock is wanted for a family; {parts}"
     return (
-        f"{part.name}: a clock is wanted, but yosys alone can not tell it; use a part of {', '.join(PLACERS)}, or Vivado for "
-        "Xilinx"
+        f"{part.name}: a clock is wanted, but yosys alone can not tell it; "
+        f"use a part of {', '.join(PLACERS)}, or Vivado for Xilinx"
     )
 
 
