@@ -126,11 +126,13 @@ def _reached(report: dict[str, Any], top: str) -> float:
 
 
 def critical_path(report: dict[str, Any]) -> list[str]:
-    """The slowest path from register to register, a line for each step of it."""
+    """The slowest path from register to register, a line for each step of it that takes time."""
     paths = [path for path in report.get("critical_paths", []) if "async" not in path["from"] + path["to"]]
     lines = []
     slowest = max(paths, key=lambda path: sum(step["delay"] for step in path["path"]), default=None)
     for step in slowest["path"] if slowest else ():
+        if lines and round(step["delay"], 2) == 0:  # from one carry cell to the next
+            continue
         begin, end = step["from"], step["to"]
         through = f"{begin['cell']}.{begin['port']}"
         if begin != end:

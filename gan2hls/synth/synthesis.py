@@ -99,7 +99,7 @@ def synthesize(
         top: the top module, with ports `clk` and `rst_n` if it is to be placed on Gowin.
         target: a part, or a family, which has no limits and can not be placed.
         sources: SystemVerilog files in `rtl`, in the order in which they are read; None takes those of its `sources.f`.
-        tool: "yosys" (with nextpnr for a clock), "vivado", or "auto": Vivado for Xilinx parts if it is here, else yosys.
+        tool: "yosys" (nextpnr tells the clock), "vivado", or "auto": Vivado for Xilinx parts if it is here, else yosys.
         place: whether to place and route, for a clock. With yosys that is done for parts of ECP5 and Gowin; other
             targets are synthesized only.
         clock_mhz: wanted; None wants none, and only says what is reached.
