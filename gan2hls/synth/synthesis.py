@@ -1,0 +1,304 @@
+"""Synthesis of a design for a target: the one function that runs the tools, and its cache."""
+
+import dataclasses
+import json
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan2hls.backends.rtl import write_rtl
+from gan2hls.errors import ToolError, UserError
+from gan2hls.files import read_json, sha256, write_json
+from gan2hls.pipeline import Pipeline
+from gan2hls.synth.families import RECIPES, synth_command
+from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
+from gan2hls.synth.result import FORMAT, PLACED, SYNTHESIZED, SynthResult
+from gan2hls.synth.yosys import map_design, yosys_tool
+from gan2hls.targets import Target
+from gan2hls.targets import target as target_of
+from gan2hls.tools import Tool, find_tool, require_tool
+
+TOOLS = ("auto", "yosys", "vivado")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Design:
+    """SystemVerilog in a folder: sources in the order in which they are read, and the memory files they read."""
+
+    folder: Path
+    sources: tuple[str, ...]
+    memories: tuple[str, ...]
+
+    @staticmethod
+    def read(folder: Path, sources: Sequence[str] | None = None) -> "Design":
+        """A written design, or other sources.
+
+        Args:
+            folder: where tools run; holds the sources and, anywhere in it, memory files (`*.mem`).
+            sources: paths in it; None takes those that its `sources.f` lists.
+
+        Raises:
+            UserError: a source is missing, or lies elsewhere.
+        """
+        folder = Path(folder).resolve()
+        if sources is None:
+            if not (folder / "sources.f").is_file():
+                raise UserError(f"{folder}: no RTL design made by gan2hls (no sources.f in it)")
+            sources = (folder / "sources.f").read_text().split()
+        names = []
+        for source in sources:
+            path = (folder / source).resolve()
+            if not path.is_relative_to(folder):
+                raise UserError(f"{source}: not in {folder}; tools see only what lies there")
+            if not path.is_file():
+                raise UserError(f"{path}: no such file")
+            names.append(str(path.relative_to(folder)))
+        memories = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.mem"))
+        return Design(folder, tuple(names), tuple(memories))
+
+    def digest(self) -> str:
+        """Of all contents and names."""
+        names = (*self.sources, *self.memories)
+        return sha256(str(len(self.sources)), *(p for n in names for p in (n, (self.folder / n).read_bytes())))
+
+    def copy(self, folder: Path) -> None:
+        for name in (*self.sources, *self.memories):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.folder / name, folder / name)
+
+
+def synthesize(
+    pipeline: Pipeline | None,
+    rtl: Path | str | None,
+    top: str,
+    target: Target | str,
+    *,
+    sources: Sequence[str] | None = None,
+    tool: str = "auto",
+    place: bool = True,
+    clock_mhz: float | None = None,
+    seeds: int | Sequence[int] = 1,
+    cache: Path | str | None = None,
+    work: Path | str | None = None,
+    say: Say = lambda step: None,
+    warn: Say = warnings.warn,
+) -> SynthResult:
+    """Synthesize a design for a target; needs no project.
+
+    Args:
+        pipeline: what the design was written from; None for any other design.
+        rtl: folder of the design. None writes the pipeline's RTL first.
+        top: the top module, with ports `clk` and `rst_n` if it is to be placed on Gowin.
+        target: a part, or a family, which has no limits and can not be placed.
+        sources: SystemVerilog files in `rtl`, in the order in which they are read; None takes those of its `sources.f`.
+        tool: "yosys" (nextpnr tells the clock), "vivado", or "auto": Vivado for Xilinx parts if it is here, else yosys.
+        place: whether to place and route, for a clock. With yosys that is done for parts of ECP5 and Gowin; other
+            targets are synthesized only.
+        clock_mhz: wanted; None wants none, and only says what is reached.
+        seeds: of place and route, a run each: how many (1, 2, …), or which.
+        cache: folder of results; one with the same sources, options and versions of the tools is not made again.
+        work: folder for scripts, netlists, logs and reports, which then stay; without it they go to a temporary folder,
+            of which only the logs stay, and only where a tool failed.
+        say: called with each step as it begins.
+        warn: called if a damaged entry of the cache was found, which is made anew.
+
+    Returns:
+        The result, also where the part is too small or the clock is missed: see `SynthResult.problems`.
+
+    Raises:
+        UserError: unknown target or tool, sources that are not there, a clock wanted that no tool can tell.
+        MissingToolError: a tool is missing.
+        ToolError: a tool failed.
+    """
+    part = target_of(target) if isinstance(target, str) else target
+    chosen = choose_tool(tool, part)
+    numbers = _seeds(seeds)
+    if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
+        raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
+    if chosen == "vivado":
+        raise NotImplementedError
+    placer = placer_of(part) if place else None
+    if clock_mhz is not None and placer is None:
+        raise UserError(_no_clock(part, place))
+    with _folder(work) as folder:
+        if rtl is None:
+            if pipeline is None:
+                raise UserError("synthesize needs a pipeline or the folder of a design")
+            rtl = folder / "rtl"
+            write_rtl(pipeline, rtl, name=top)
+        design = Design.read(Path(rtl), sources)
+        job = _Job(design, top, part, yosys_tool(), placer, clock_mhz, numbers)
+        return _cached(job, folder, None if cache is None else Path(cache), say, warn)
+
+
+def choose_tool(tool: str, part: Target) -> str:
+    """ "yosys" or "vivado".
+
+    Raises:
+        UserError: neither, or Vivado for a part that it does not know.
+    """
+    if tool not in TOOLS:
+        raise UserError(f"unknown tool {tool!r}; use one of {', '.join(TOOLS)}")
+    xilinx = part.family.name in ("xc7", "xcup")
+    if tool == "vivado" and not xilinx:
+        raise UserError(f"{part.name}: Vivado does not know {part.family.name}; use the tool yosys")
+    if tool == "auto":
+        return "vivado" if xilinx and part.luts is not None and find_tool("vivado") else "yosys"
+    return tool
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    numbers = tuple(range(1, seeds + 1)) if isinstance(seeds, int) else tuple(seeds)
+    if not numbers:
+        raise UserError(f"seeds {seeds!r} is not accepted; use 1 or more")
+    return numbers
+
+
+def _no_clock(part: Target, place: bool) -> str:
+    if not place:
+        return "a clock is wanted without place and route, which alone can tell it; leave one of the two out"
+    if part.family.name in PLACERS:
+        parts = "name a part of it, which can be placed"
+        return f"{part.name}: a clock is wanted for a family; {parts}"
+    return (
+        f"{part.name}: a clock is wanted, but yosys alone can not tell it; "
+        f"use a part of {', '.join(PLACERS)}, or Vivado for Xilinx"
+    )
+
+
+@contextmanager
+def _folder(work: Path | str | None) -> Iterator[Path]:
+    """The folder to work in; a temporary one keeps its logs if a tool failed, and is gone otherwise."""
+    if work is not None:
+        path = Path(work).resolve()
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
+        return
+    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-"))
+    keep = False
+    try:
+        yield path
+    except ToolError as error:
+        keep = error.log is not None and Path(error.log).is_relative_to(path)
+        raise
+    finally:
+        for entry in path.iterdir() if keep else ():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.suffix != ".log":
+                entry.unlink(missing_ok=True)
+        if not keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    design: Design
+    top: str
+    part: Target
+    yosys: Tool
+    placer: Placer | None
+    clock_mhz: float | None
+    seeds: tuple[int, ...]
+
+    def tools(self) -> dict[str, str]:
+        found = {self.yosys.name: self.yosys.version}
+        if self.placer is not None:
+            found[self.placer.tool] = require_tool(self.placer.tool).version
+        return found
+
+    def options(self) -> dict[str, Any]:
+        values: dict[str, Any] = {"synthesis": synth_command(self.part), "flattened": True}
+        if self.placer is not None:
+            values["place_and_route"] = " ".join(self.placer.options)
+            values["goal_mhz"] = self.goal_mhz
+            values["seeds"] = list(self.seeds)
+        return values
+
+    @property
+    def goal_mhz(self) -> float:
+        assert self.placer is not None
+        return self.clock_mhz if self.clock_mhz is not None else self.placer.goal_mhz
+
+    def digest(self) -> str:
+        values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
+        return sha256(str(FORMAT), self.top, json.dumps(values, sort_keys=True), self.design.digest())
+
+    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+        seconds: dict[str, float] = {}
+        if folder != self.design.folder:
+            self.design.copy(folder)
+        say(f"yosys for {self.part.name}")
+        start = time.monotonic()
+        mapped = map_design(self.yosys, self.design.sources, self.top, self.part, folder)
+        seconds["yosys"] = round(time.monotonic() - start, 2)
+        result = SynthResult(
+            top=self.top,
+            target=self.part.name,
+            figures=SYNTHESIZED,
+            usage=mapped.usage,
+            stages=mapped.stages,
+            memories=mapped.memories,
+            tools=self.tools(),
+            options=self.options(),
+            digest=digest,
+            notes=RECIPES[self.part.family.name].notes,
+            seconds=seconds,
+        )
+        if self.placer is None:
+            return result
+        if not result.fits:
+            return dataclasses.replace(result, unplaced="not placed and routed: the design is larger than the part")
+        start = time.monotonic()
+        placed = self._place(mapped.netlist, folder, say)
+        seconds[self.placer.tool] = round(time.monotonic() - start, 2)
+        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells, figures=PLACED)
+
+    def _place(self, netlist: Path, folder: Path, say: Say) -> Placed:
+        assert self.placer is not None
+        return place_and_route(
+            self.placer,
+            self.yosys,
+            netlist,
+            self.top,
+            self.part,
+            wanted_mhz=self.clock_mhz,
+            seeds=self.seeds,
+            folder=folder,
+            say=say,
+        )
+
+
+def _cached(job: _Job, folder: Path, cache: Path | None, say: Say, warn: Say) -> SynthResult:
+    digest = job.digest()
+    entry = None if cache is None else cache / f"{digest}.json"
+    if entry is not None and entry.exists():
+        try:
+            return _read_entry(entry, digest)
+        except UserError as error:
+            warn(f"{entry}: damaged entry of the cache, made anew ({error})")
+    result = job.run(folder, digest, say)
+    if entry is not None:
+        values = result.values()
+        write_json(entry, {"sha256": sha256(json.dumps(values)), "result": values})
+    return result
+
+
+def _read_entry(entry: Path, digest: str) -> SynthResult:
+    values = read_json(entry)
+    if not isinstance(values, dict) or values.keys() != {"sha256", "result"}:
+        raise UserError("not an entry of the cache")
+    if sha256(json.dumps(values["result"])) != values["sha256"]:
+        raise UserError("its content has changed")
+    result = SynthResult.from_values(values["result"])
+    if result.digest != digest:
+        raise UserError("it belongs to another synthesis")
+    return result
