@@ -6,7 +6,8 @@
 // Input : InHeight * InWidth pixels in raster order, ceil(InChannels / Simd) words each, Simd channels a word.
 // Output: OutHeight * OutWidth pixels in raster order, ceil(OutChannels / Pe) words each, Pe channels a word.
 // Cycles of a frame: the waits for words of a window, plus per output pixel
-//     ceil(OutChannels / Pe) * max(1, taps(oy) * taps(ox) * ceil(InChannels / Simd)).
+//     ceil(OutChannels / Pe) * max(1, Full * blocks(TapRows, TapCols) + (Rest > 0 ? blocks(RestRows, RestCols) : 0))
+// with blocks(n, m) = ceil(taps(oy) / n) * ceil(taps(ox) / m), Full = floor(InChannels / Simd), Rest the channels left.
 #ifndef GAN2HLS_CONV2D_H
 #define GAN2HLS_CONV2D_H
 

@@ -18,6 +18,7 @@ struct dense_shape : Config {
     static constexpr int InHeight = 1, InWidth = 1, OutHeight = 1, OutWidth = 1;
     static constexpr int KernelHeight = 1, KernelWidth = 1, StrideHeight = 1, StrideWidth = 1;
     static constexpr int PadHeight = 0, PadWidth = 0;
+    static constexpr int TapRows = 1, TapCols = 1, RestRows = 1, RestCols = 1;
 };
 
 template <class Config>

@@ -51,6 +51,13 @@ signed_t<Bits> shift_left(const A& a, int places) {
     return signed_t<Bits>(a) << places;
 }
 
+template <int Bits, class A>
+signed_t<Bits> low_bits(const A& a) {
+#pragma HLS INLINE
+    // inlined for the same reason
+    return a;
+}
+
 #else
 
 /// A signed number of at least Bits bits that never overflows by the caller's proof: an intermediate result.
@@ -76,6 +83,13 @@ signed_t<Bits> multiply(const A& a, const B& b) {
 template <int Bits, class A>
 signed_t<Bits> shift_left(const A& a, int places) {
     return signed_t<Bits>(a) * (signed_t<Bits>(1) << places);
+}
+
+/// The lowest Bits bits of a, up to 63, as a signed number.
+template <int Bits, class A>
+signed_t<Bits> low_bits(const A& a) {
+    constexpr std::int64_t sign = std::int64_t(1) << (Bits - 1);
+    return signed_t<Bits>(((a & (2 * sign - 1)) ^ sign) - sign);
 }
 
 #endif

@@ -18,6 +18,7 @@ from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense
 from gan2hls.simulate import CSIM_FLAGS
 from gan2hls.tools import require_tool
+from tests.ops.mac_cases import draw_fold
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = ROOT / "hw" / "hls"
@@ -83,7 +84,7 @@ def build(cases: Sequence[Case], folder: Path, *flags: str) -> Library:
             header, old, new = case.edit
             path = folder / case.name / "kernels" / header
             text = path.read_text()
-            assert old in text, f"{header} does not hold {old!r}"
+            assert text.count(old) == 1, f"{header} holds {old!r} {text.count(old)} times, not once"
             path.write_text(text.replace(old, new))
             lines += [f"#undef {guard}" for guard in guards]
             lines.append(f"#define gan2hls mutant_{case.name}")
@@ -156,7 +157,7 @@ def random_mac(rng: np.random.Generator, name: str, stem: str) -> Case:
     kind = random_type(rng)
     op, shape, reference = make(rng, in_channels, out_channels)
     tensor = TensorType((*shape, in_channels), kind, 1.0)
-    fold = Fold(int(rng.integers(1, out_channels + 1)), int(rng.integers(1, in_channels + 1)))
+    fold = draw_fold(rng, op, tensor)
     x = random_integers(rng, kind, (CASE_FRAMES, *tensor.shape))
     return Case(name, pipeline_of(tensor, [op], [fold]), x, reference(x))
 

@@ -167,7 +167,11 @@ def test_a_pipeline_that_does_not_fit_together_is_refused(case: Case, tmp_path: 
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"RingWords": 1}, "the ring holds the words of every window at once"),
+        ({"RingPixels": 0}, "the ring holds the pixels of every window at once"),
+        ({"TapRows": 2}, "a weight word holds Pe * Simd * TapRows * TapCols codes"),
+        ({"TapCols": 4}, "a block is no larger than the kernel"),
+        ({"RestRows": 2}, "the rest pass has blocks of one tap where no channels remain"),
+        ({"Packing": 3}, "Packing is 1 to Pe"),
         ({"Pe": 1}, "the output stream carries Pe lanes"),
         ({"KernelWidth": 2}, "one weight word per output group, tap and input group"),
         ({"StrideWidth": 0}, ""),
