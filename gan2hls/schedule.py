@@ -268,8 +268,8 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
         pixel_words=pixel_words,
-        # ring 3, taps that do not exist 1, product 1, adder tree, sum 1; codebook 1, packing 2
-        delay=6 + levels + (op.codebook is not None) + 2 * (fold.packing > 1),
+        # ring 2, taps that do not exist 1, product 1, adder tree, sum 1; codebook 1, packing 2
+        delay=5 + levels + (op.codebook is not None) + 2 * (fold.packing > 1),
     )
 
 

@@ -1,15 +1,15 @@
 """SystemVerilog from a `Pipeline`: a top module that wires the kernels of `hw/rtl`, and their memory files."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from gan2hls.backends.render import render
 from gan2hls.files import write_text
-from gan2hls.folding import STREAM_DEPTH, Pipeline, Stream
+from gan2hls.folding import STREAM_DEPTH, Pipeline, Stage, Stream
 from gan2hls.ir import Memory
 from gan2hls.resources import resource
 
@@ -61,15 +61,27 @@ def write_rtl(pipeline: Pipeline, directory: Path, *, name: str = "generator") -
     write_text(directory / f"{name}.sv", text)
     for stage in pipeline.stages:
         for key, memory in stage.memories.items():
-            write_text(directory / _memory_file(name, stage.name, key), memory_text(memory))
+            for file, part in _memory_files(name, stage, key, memory):
+                write_text(directory / file, memory_text(part))
     modules = kernel_sources(instance.module for instance in instances)
     for module in modules:
         write_text(directory / "kernels" / f"{module}.sv", resource("hw", "rtl", f"{module}.sv").read_text())
     write_text(directory / "sources.f", "".join(f"kernels/{module}.sv\n" for module in modules) + f"{name}.sv\n")
 
 
-def _memory_file(top: str, stage: str, key: str) -> str:
-    return f"{top}_{stage}_{key}.mem"
+def _memory_files(top: str, stage: Stage, key: str, memory: Memory) -> Iterator[tuple[str, Memory]]:
+    """The files of a memory, and what each holds: one, or those of `weight_memory`'s banks."""
+    depth = len(memory.words)
+    bank = stage.parameters.get("BankWords", depth) if key == "weights" else depth
+    for index, start in enumerate(range(0, depth, bank)):
+        suffix = f"_{index:02d}" if depth > bank else ""
+        yield f"{top}_{stage.name}_{key}{suffix}.mem", replace(memory, words=memory.words[start : start + bank])
+
+
+def _memory_parameter(top: str, stage: Stage, key: str, memory: Memory) -> str:
+    """What a kernel takes as the name of a memory's file: without its ending where there are several."""
+    first, *others = (file for file, _ in _memory_files(top, stage, key, memory))
+    return f'"{first.removesuffix("_00.mem") if others else first}"'
 
 
 def _wiring(pipeline: Pipeline, name: str) -> tuple[list[_Wire], list[_Instance]]:
@@ -90,7 +102,9 @@ def _wiring(pipeline: Pipeline, name: str) -> tuple[list[_Wire], list[_Instance]
             source = sink
         if index < len(pipeline.stages):
             stage = pipeline.stages[index]
-            files = {_parameter(key): f'"{_memory_file(name, stage.name, key)}"' for key in stage.memories}
+            files = {
+                _parameter(key): _memory_parameter(name, stage, key, memory) for key, memory in stage.memories.items()
+            }
             sink = wire(pipeline.streams[index + 1].name, pipeline.streams[index + 1])
             instances.append(_Instance(stage.name, stage.stem, {**stage.parameters, **files}, source, sink))
             source = sink

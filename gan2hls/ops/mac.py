@@ -21,6 +21,16 @@ import numpy as np
 from gan2hls.ir import Fold, IntType, Memory, Op, TensorType, signed_bits
 from gan2hls.ops.walk import AxisWalk
 
+BLOCK_RAM_WIDTHS = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1}
+"""Words of a block RAM of 18 kbit → bits of each: what ECP5, Gowin, Nexus and, in halves of theirs, AMD have."""
+
+
+def block_rams(words: int, bits: int, depth: int) -> int:
+    """Block RAMs of 18 kbit that `words` words of `bits` bits take in banks of `depth` words."""
+    full, rest = divmod(words, depth)
+    narrowest = next(size for size in BLOCK_RAM_WIDTHS if size >= min(rest, depth)) if rest else depth
+    return full * groups(bits, BLOCK_RAM_WIDTHS[depth]) + bool(rest) * groups(bits, BLOCK_RAM_WIDTHS[narrowest])
+
 
 def groups(channels: int, lanes: int) -> int:
     """Beats that `channels` channels take at `lanes` lanes."""
@@ -208,9 +218,18 @@ class MacOp(Op):
             "UseCodebook": int(self.codebook is not None),
             "OutBits": self.output_type(tensor).int_type.bits,
             "RingPixels": self.ring_pixels(tensor, fold),
+            "BankWords": self._bank_words(tensor, fold),
             "Packing": fold.packing,
             "Symmetric": int(self.symmetric),
         }
+
+    def _bank_words(self, tensor: TensorType, fold: Fold) -> int:
+        """Depth of the banks of the weight memory: as few banks as go with almost as few block RAMs as possible."""
+        height, width, channels, out_channels = self.codes.shape
+        words = height * width * groups(channels, fold.simd) * groups(out_channels, fold.pe)
+        counts = {depth: block_rams(words, fold.pe * fold.lanes * self.code_bits, depth) for depth in BLOCK_RAM_WIDTHS}
+        least = min(counts.values())
+        return max(depth for depth, count in counts.items() if count <= 1.05 * least)
 
     def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
         """Weight words by group of output channels: of each tap's full groups of input channels, then of its rest.

@@ -32,6 +32,7 @@ module conv_transpose2d #(
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 24,
   parameter int RingPixels   = 16,
+  parameter int BankWords    = 0,
   parameter int Packing      = 1,
   parameter int Symmetric    = 0,
   parameter     WeightsFile  = "",
@@ -60,7 +61,7 @@ module conv_transpose2d #(
     .StrideHeight(StrideHeight), .StrideWidth(StrideWidth), .PadHeight(PadHeight), .PadWidth(PadWidth), .TapRows(TapRows),
     .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .Pe(Pe),
     .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
-    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingPixels(RingPixels), .Packing(Packing), .Symmetric(Symmetric), .WeightsFile(WeightsFile),
+    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingPixels(RingPixels), .BankWords(BankWords), .Packing(Packing), .Symmetric(Symmetric), .WeightsFile(WeightsFile),
     .CodebookFile(CodebookFile)
   ) u_engine (
     .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,

@@ -15,6 +15,7 @@ module dense #(
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 24,
   parameter int RingPixels   = 16,
+  parameter int BankWords    = 0,
   parameter int Packing      = 1,
   parameter int Symmetric    = 0,
   parameter     WeightsFile  = "",
@@ -38,7 +39,7 @@ module dense #(
     .Transposed(0), .InHeight(1), .InWidth(1), .InChannels(InChannels), .OutHeight(1), .OutWidth(1),
     .OutChannels(OutChannels), .KernelHeight(1), .KernelWidth(1), .StrideHeight(1), .StrideWidth(1), .PadHeight(0),
     .PadWidth(0), .TapRows(1), .TapCols(1), .RestRows(1), .RestCols(1), .Pe(Pe), .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits),
-    .WeightBits(WeightBits), .UseCodebook(UseCodebook), .OutBits(OutBits), .RingPixels(RingPixels), .Packing(Packing), .Symmetric(Symmetric),
+    .WeightBits(WeightBits), .UseCodebook(UseCodebook), .OutBits(OutBits), .RingPixels(RingPixels), .BankWords(BankWords), .Packing(Packing), .Symmetric(Symmetric),
     .WeightsFile(WeightsFile), .CodebookFile(CodebookFile)
   ) u_engine (
     .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,

@@ -3,7 +3,7 @@
 // Pixels are written one after the other, modulo RingPixels; a finished output pixel frees the oldest ones. Filling goes on while
 // pixels are computed, also with those of the next frame. A pixel's full groups of Simd channels lie in one memory, the Rest
 // channels that remain in another. Taps that are read in one cycle have a copy of the memory each: TapRows × TapCols of the
-// first, RestRows × RestCols of the second. Read data come 3 enabled cycles after the address of the first tap.
+// first, RestRows × RestCols of the second. Read data come 2 enabled cycles after the address of the first tap.
 `default_nettype none
 
 module input_ring #(

@@ -35,6 +35,7 @@ module mac_engine #(
   parameter int UseCodebook  = 0,
   parameter int OutBits      = 20,
   parameter int RingPixels   = 8,
+  parameter int BankWords    = 0,
   parameter int Packing      = 1,
   parameter int Symmetric    = 0,
   parameter     WeightsFile  = "",
@@ -152,25 +153,23 @@ module mac_engine #(
     .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 
-  // Beside the ring's three registers and the one of `x`: what a step means, and the weights, whose memory has two.
-  logic [3:0] valid_q, first_q, last_q, end_q;
-  logic [2:0] rest_q;
-  logic [2:0][TapRows*TapCols-1:0] full_exists_q;
-  logic [2:0][RestRows*RestCols-1:0] rest_exists_q;
-  logic [1:0][AddrBits-1:0] weight_addr_q;
+  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long.
+  logic [2:0] valid_q, first_q, last_q, end_q;
+  logic [1:0] rest_q;
+  logic [1:0][TapRows*TapCols-1:0] full_exists_q;
+  logic [1:0][RestRows*RestCols-1:0] rest_exists_q;
   always_ff @(posedge clk) begin
     if (!rst_n) valid_q <= '0;
-    else if (enable) valid_q <= {valid_q[2:0], step_valid};
+    else if (enable) valid_q <= {valid_q[1:0], step_valid};
   end
   always_ff @(posedge clk) begin
     if (enable) begin
-      first_q       <= {first_q[2:0], step_first};
-      last_q        <= {last_q[2:0], step_last};
-      end_q         <= {end_q[2:0], step_end};
-      rest_q        <= {rest_q[1:0], step_rest};
-      full_exists_q <= {full_exists_q[1:0], full_exists};
-      rest_exists_q <= {rest_exists_q[1:0], rest_exists};
-      weight_addr_q <= {weight_addr_q[0], weight_addr};
+      first_q       <= {first_q[1:0], step_first};
+      last_q        <= {last_q[1:0], step_last};
+      end_q         <= {end_q[1:0], step_end};
+      rest_q        <= {rest_q[0], step_rest};
+      full_exists_q <= {full_exists_q[0], full_exists};
+      rest_exists_q <= {rest_exists_q[0], rest_exists};
     end
   end
 
@@ -178,11 +177,11 @@ module mac_engine #(
   logic [Lanes*InBits-1:0] x;
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
     logic [InBits-1:0] full_lane, lane_d;
-    assign full_lane = full_exists_q[2][lane/Simd] ? full_data[lane*InBits+:InBits] : '0;
+    assign full_lane = full_exists_q[1][lane/Simd] ? full_data[lane*InBits+:InBits] : '0;
     if (lane < RestRows * RestCols * Rest) begin : gen_both
       logic [InBits-1:0] rest_lane;
-      assign rest_lane = rest_exists_q[2][lane/RestLanes] ? rest_data[lane*InBits+:InBits] : '0;
-      assign lane_d    = rest_q[2] ? rest_lane : full_lane;
+      assign rest_lane = rest_exists_q[1][lane/RestLanes] ? rest_data[lane*InBits+:InBits] : '0;
+      assign lane_d    = rest_q[1] ? rest_lane : full_lane;
     end else begin : gen_full
       assign lane_d = full_lane;
     end
@@ -192,12 +191,12 @@ module mac_engine #(
   end
   if (Rest == 0) begin : gen_no_rest
     logic unused;
-    assign unused = ^{rest_data, rest_exists_q[2], rest_q[2]};
+    assign unused = ^{rest_data, rest_exists_q[1], rest_q[1]};
   end
 
   logic [Pe*Lanes*CodeBits-1:0] codes;
-  read_memory #(.Depth(WeightWords), .Bits(Pe * Lanes * CodeBits), .File(WeightsFile)) u_weights (
-    .clk, .enable, .addr(weight_addr_q[1]), .data(codes)
+  weight_memory #(.Depth(WeightWords), .Bits(Pe * Lanes * CodeBits), .BankWords(BankWords), .File(WeightsFile)) u_weights (
+    .clk, .enable, .addr(weight_addr), .data(codes)
   );
 
   logic [Pe*OutBits-1:0] sums;
@@ -206,7 +205,7 @@ module mac_engine #(
     .Pe(Pe), .Simd(Lanes), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
     .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits), .Packing(Packing), .Symmetric(Symmetric)
   ) u_array (
-    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[3]), .first(first_q[3]), .last(last_q[3]), .end_of_frame(end_q[3]),
+    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[2]), .first(first_q[2]), .last(last_q[2]), .end_of_frame(end_q[2]),
     .sums, .sums_valid, .sums_end
   );
 

@@ -133,11 +133,10 @@ module pixel_generator #(
   localparam int YBits = (OutHeight > 1) ? $clog2(OutHeight) : 1;
   localparam int XBits = (OutWidth > 1) ? $clog2(OutWidth) : 1;
 
-  // Stage 0: raster counters. Stage 1: table entries. Stage 2: the row's ring address. Stage 3: sums.
-  logic v1_q, v2_q, v3_q, ready1, ready2, ready3;
-  assign ready3 = !v3_q || ready;
-  assign ready2 = !v2_q || ready3;
-  assign ready1 = !v1_q || ready2;
+  // Stage 0: raster counters. Stage 1: table entries. Stage 2: the row's ring address. Stage 3: sums. As there is always another
+  // pixel, all stages move together.
+  logic v1_q, v2_q, v3_q, move;
+  assign move = !v3_q || ready;
 
   logic [YBits-1:0] y_q;
   logic [XBits-1:0] x_q;
@@ -156,7 +155,7 @@ module pixel_generator #(
       y_q  <= '0;
       x_q  <= '0;
       v1_q <= 1'b0;
-    end else if (ready1) begin
+    end else if (move) begin
       v1_q <= 1'b1;
       x_q  <= x_last ? '0 : x_q + XBits'(1);
       if (x_last) y_q <= y_last ? '0 : y_q + YBits'(1);
@@ -164,7 +163,7 @@ module pixel_generator #(
   end
 
   always_ff @(posedge clk) begin
-    if (ready1) begin
+    if (move) begin
       col1_q   <= ColTable[int'(x_q)*ColEntry+:ColEntry];
       row1_q   <= RowTable[int'(y_q)*RowEntry+:RowEntry];
       first1_q <= x_q == '0;
@@ -187,14 +186,14 @@ module pixel_generator #(
     if (!rst_n) begin
       v2_q <= 1'b0;
       ring_row_q <= RingBits'(Start);
-    end else if (ready2) begin
+    end else if (move) begin
       v2_q <= v1_q;
       if (v1_q && first1_q) ring_row_q <= ring_add(ring_row_q, advance1);
     end
   end
 
   always_ff @(posedge clk) begin
-    if (ready2) begin
+    if (move) begin
       col2_q  <= col1_q;
       row2_q  <= {row1_q[RowEntry-1-:RowsBits+TapBits], row1_q[2*WordBits:0]};  // without the advance
       end2_q  <= end1_q;
@@ -215,11 +214,11 @@ module pixel_generator #(
 
   always_ff @(posedge clk) begin
     if (!rst_n) v3_q <= 1'b0;
-    else if (ready3) v3_q <= v2_q;
+    else if (move) v3_q <= v2_q;
   end
 
   always_ff @(posedge clk) begin
-    if (ready3) begin
+    if (move) begin
       rows      <= exists ? r_count : '0;
       cols      <= exists ? c_count : '0;
       tap_base  <= r_tap + c_tap;

@@ -97,8 +97,21 @@ module tap_walker #(
     slot_add = wrapped[SlotBits] ? sum[SlotBits-1:0] : wrapped[SlotBits-1:0];
   endfunction
 
-  // The pixel that is being walked. Rows and columns count the taps that are left, the block's own included.
+  // Comparisons of few bits by equality, which take no carry chain.
+  function automatic logic rows_within(input logic [RowsBits-1:0] rows, input int most);
+    rows_within = 1'b0;
+    for (int r = 0; r <= KernelHeight; r++) if (r <= most && int'(rows) == r) rows_within = 1'b1;
+  endfunction
+
+  function automatic logic cols_within(input logic [ColsBits-1:0] cols, input int most);
+    cols_within = 1'b0;
+    for (int c = 0; c <= KernelWidth; c++) if (c <= most && int'(cols) == c) cols_within = 1'b1;
+  endfunction
+
+  // The pixel that is being walked. Rows and columns count the taps that are left, the block's own included. What ends with the
+  // current step is known a cycle before, in registers of its own.
   logic                   busy_q, empty_q, last_pixel_q, rest_q, first_q;
+  logic                   channel_last_q, col_last_q, row_last_q, pass_last_q, group_last_q;
   logic [RowsBits-1:0]    rows_q, row_q;
   logic [ColsBits-1:0]    cols_q, col_q;
   logic [ChannelBits-1:0] channel_q;
@@ -108,14 +121,10 @@ module tap_walker #(
   logic [WeightBits-1:0]  full_group_q, rest_group_q, weight_row_q, weight_q;
   logic [PixelBits-1:0]   frees_q;
 
-  logic channel_last, col_last, row_last, block_last, tap_last, group_last, done, load;
-  assign channel_last = rest_q || empty_q || int'(channel_q) == Full - 1;
-  assign col_last     = int'(col_q) <= (rest_q ? RestCols : TapCols);
-  assign row_last     = int'(row_q) <= (rest_q ? RestRows : TapRows);
-  assign block_last   = channel_last && col_last && row_last;
-  assign tap_last     = block_last && (HasRest == 0 || rest_q || empty_q);
-  assign group_last   = int'(group_q) == OutGroups - 1;
-  assign done         = busy_q && step_ready && tap_last && group_last;
+  logic block_last, tap_last, done, load;
+  assign block_last = channel_last_q && col_last_q && row_last_q;
+  assign tap_last   = block_last && pass_last_q;
+  assign done       = busy_q && step_ready && tap_last && group_last_q;
 
   assign load           = pixel_valid && signed'(CountBits'(pixel_need)) <= written && (!busy_q || done);
   assign pixel_ready    = load;
@@ -132,50 +141,74 @@ module tap_walker #(
   // Without taps there is one step, in which none exists.
   logic [RowsBits-1:0] load_rows;
   logic [ColsBits-1:0] load_cols;
-  assign load_rows = (pixel_rows == '0) ? RowsBits'(1) : pixel_rows;
-  assign load_cols = (pixel_rows == '0) ? ColsBits'(1) : pixel_cols;
+  logic load_empty;
+  assign load_empty = pixel_rows == '0;
+  assign load_rows  = load_empty ? RowsBits'(1) : pixel_rows;
+  assign load_cols  = load_empty ? ColsBits'(1) : pixel_cols;
+
+  // Whether a pixel's taps fill no more than one block, of either kind.
+  logic one_row_q, one_col_q, one_rest_row_q, one_rest_col_q;
 
   always_ff @(posedge clk) begin
     if (load) begin
-      empty_q      <= pixel_rows == '0;
-      rows_q       <= load_rows;
-      cols_q       <= load_cols;
-      frees_q      <= pixel_frees;
-      last_pixel_q <= pixel_last;
-      word_base_q  <= pixel_word;
-      slot_base_q  <= pixel_slot;
+      empty_q        <= load_empty;
+      rows_q         <= load_rows;
+      cols_q         <= load_cols;
+      one_row_q      <= rows_within(load_rows, TapRows);
+      one_col_q      <= cols_within(load_cols, TapCols);
+      one_rest_row_q <= rows_within(load_rows, RestRows);
+      one_rest_col_q <= cols_within(load_cols, RestCols);
+      frees_q        <= pixel_frees;
+      last_pixel_q   <= pixel_last;
+      word_base_q    <= pixel_word;
+      slot_base_q    <= pixel_slot;
     end
   end
 
+  logic to_rest;
+  assign to_rest = !tap_last;  // after a block_last
+  localparam bit OneChannel = Full == 1;
+  localparam bit OneGroup = OutGroups == 1;
+
   always_ff @(posedge clk) begin
     if (load) begin
-      rest_q       <= 1'b0;
-      first_q      <= 1'b1;
-      channel_q    <= '0;
-      col_q        <= load_cols;
-      row_q        <= load_rows;
-      group_q      <= '0;
-      word_q       <= pixel_word;
-      word_row_q   <= pixel_word;
-      slot_q       <= pixel_slot;
-      slot_row_q   <= pixel_slot;
-      weight_q     <= WeightBits'(pixel_tap_word);
-      weight_row_q <= WeightBits'(pixel_tap_word);
-      full_group_q <= WeightBits'(pixel_tap_word);
-      rest_group_q <= WeightBits'(Taps * Full) + WeightBits'(pixel_tap);
+      rest_q         <= 1'b0;
+      first_q        <= 1'b1;
+      channel_q      <= '0;
+      col_q          <= load_cols;
+      row_q          <= load_rows;
+      group_q        <= '0;
+      channel_last_q <= load_empty || OneChannel;
+      col_last_q     <= cols_within(load_cols, TapCols);
+      row_last_q     <= rows_within(load_rows, TapRows);
+      pass_last_q    <= load_empty || HasRest == 0;
+      group_last_q   <= OneGroup;
+      word_q         <= pixel_word;
+      word_row_q     <= pixel_word;
+      slot_q         <= pixel_slot;
+      slot_row_q     <= pixel_slot;
+      weight_q       <= WeightBits'(pixel_tap_word);
+      weight_row_q   <= WeightBits'(pixel_tap_word);
+      full_group_q   <= WeightBits'(pixel_tap_word);
+      rest_group_q   <= WeightBits'(Taps * Full) + WeightBits'(pixel_tap);
     end else if (busy_q && step_ready) begin
       first_q   <= tap_last;
-      channel_q <= channel_last ? '0 : channel_q + ChannelBits'(1);
+      channel_q <= channel_last_q ? '0 : channel_q + ChannelBits'(1);
       if (block_last) begin  // on to the channels that remain, or to the next group
-        rest_q     <= !tap_last;
-        col_q      <= cols_q;
-        row_q      <= rows_q;
-        word_q     <= word_base_q;
-        word_row_q <= word_base_q;
-        slot_q     <= slot_base_q;
-        slot_row_q <= slot_base_q;
+        rest_q         <= to_rest;
+        channel_last_q <= to_rest || empty_q || OneChannel;
+        col_last_q     <= to_rest ? one_rest_col_q : one_col_q;
+        row_last_q     <= to_rest ? one_rest_row_q : one_row_q;
+        pass_last_q    <= to_rest || empty_q || HasRest == 0;
+        col_q          <= cols_q;
+        row_q          <= rows_q;
+        word_q         <= word_base_q;
+        word_row_q     <= word_base_q;
+        slot_q         <= slot_base_q;
+        slot_row_q     <= slot_base_q;
         if (tap_last) begin
-          group_q      <= group_last ? '0 : group_q + GroupBits'(1);
+          group_q      <= group_last_q ? '0 : group_q + GroupBits'(1);
+          group_last_q <= OneGroup || int'(group_q) == OutGroups - 2;
           weight_q     <= full_group_q + WeightBits'(GroupWords);
           weight_row_q <= full_group_q + WeightBits'(GroupWords);
           full_group_q <= full_group_q + WeightBits'(GroupWords);
@@ -184,20 +217,27 @@ module tap_walker #(
           weight_q     <= rest_group_q;
           weight_row_q <= rest_group_q;
         end
-      end else if (channel_last && col_last) begin
-        col_q        <= cols_q;
-        row_q        <= row_q - RowsBits'(rest_q ? RestRows : TapRows);
-        word_q       <= word_add(word_row_q, WordDown);
-        word_row_q   <= word_add(word_row_q, WordDown);
-        slot_q       <= slot_add(slot_row_q, SlotDown);
-        slot_row_q   <= slot_add(slot_row_q, SlotDown);
-        weight_q     <= weight_row_q + WeightBits'(rest_q ? RestRows * RowTaps : FullDown);
-        weight_row_q <= weight_row_q + WeightBits'(rest_q ? RestRows * RowTaps : FullDown);
-      end else begin
-        if (channel_last) col_q <= col_q - ColsBits'(rest_q ? RestCols : TapCols);
-        word_q   <= word_add(word_q, channel_last ? WordOn : WordBits'(1 % RingWords));
+      end else if (channel_last_q && col_last_q) begin  // to the block below
+        channel_last_q <= rest_q || OneChannel;
+        col_last_q     <= rest_q ? one_rest_col_q : one_col_q;
+        row_last_q     <= rest_q ? rows_within(row_q, 2 * RestRows) : rows_within(row_q, 2 * TapRows);
+        col_q          <= cols_q;
+        row_q          <= row_q - RowsBits'(rest_q ? RestRows : TapRows);
+        word_q         <= word_add(word_row_q, WordDown);
+        word_row_q     <= word_add(word_row_q, WordDown);
+        slot_q         <= slot_add(slot_row_q, SlotDown);
+        slot_row_q     <= slot_add(slot_row_q, SlotDown);
+        weight_q       <= weight_row_q + WeightBits'(rest_q ? RestRows * RowTaps : FullDown);
+        weight_row_q   <= weight_row_q + WeightBits'(rest_q ? RestRows * RowTaps : FullDown);
+      end else begin  // to the next group of channels, or to the block beside it
+        channel_last_q <= rest_q || OneChannel || (!channel_last_q && int'(channel_q) == Full - 2);
+        if (channel_last_q) begin
+          col_last_q <= rest_q ? cols_within(col_q, 2 * RestCols) : cols_within(col_q, 2 * TapCols);
+          col_q      <= col_q - ColsBits'(rest_q ? RestCols : TapCols);
+        end
+        word_q   <= word_add(word_q, channel_last_q ? WordOn : WordBits'(1 % RingWords));
         slot_q   <= slot_add(slot_q, SlotOn);
-        weight_q <= weight_q + WeightBits'(rest_q ? RestCols * ColTaps : (channel_last ? FullOn : 1));
+        weight_q <= weight_q + WeightBits'(rest_q ? RestCols * ColTaps : (channel_last_q ? FullOn : 1));
       end
     end
   end
@@ -209,15 +249,15 @@ module tap_walker #(
   assign step_rest   = rest_q;
   assign step_first  = first_q;
   assign step_last   = tap_last;
-  assign step_end    = group_last && last_pixel_q;
+  assign step_end    = group_last_q && last_pixel_q;
   for (genvar i = 0; i < TapRows; i++) begin : gen_tap_row
     for (genvar j = 0; j < TapCols; j++) begin : gen_tap_col
-      assign full_exists[i*TapCols+j] = !rest_q && !empty_q && int'(row_q) > i && int'(col_q) > j;
+      assign full_exists[i*TapCols+j] = !rest_q && !empty_q && !rows_within(row_q, i) && !cols_within(col_q, j);
     end
   end
   for (genvar i = 0; i < RestRows; i++) begin : gen_rest_row
     for (genvar j = 0; j < RestCols; j++) begin : gen_rest_col
-      assign rest_exists[i*RestCols+j] = rest_q && int'(row_q) > i && int'(col_q) > j;
+      assign rest_exists[i*RestCols+j] = rest_q && !rows_within(row_q, i) && !cols_within(col_q, j);
     end
   end
 endmodule

@@ -17,6 +17,8 @@ def lanes(before: int, after: int) -> Case:
 def designs(rng: np.random.Generator) -> dict[str, Case]:
     transposed = ConvTranspose2d(integers(rng, (4, 4, 4, 4)), 8, stride=(2, 2), padding=(1, 1))
     conv = Conv2d(integers(rng, (3, 3, 4, 3)), 8, stride=(1, 1), padding=(1, 1))
+    square = Conv2d(integers(rng, (3, 4, 2, 3)), 8, padding=(1, 1))
+    sparse = ConvTranspose2d(integers(rng, (5, 5, 5, 3), 4), 4, stride=(2, 2), padding=(1, 1))
     # Code 0, that of the missing channels, is not 0 here.
     ragged = Conv2d(rng.integers(0, 16, (2, 2, 5, 3)), 4, codebook=tuple(range(-9, 7)))
     empty = ConvTranspose2d(integers(rng, (1, 1, 2, 2)), 8, stride=(2, 2), output_padding=(1, 1))
@@ -28,6 +30,9 @@ def designs(rng: np.random.Generator) -> dict[str, Case]:
         "transposed": single("transposed", transposed, (3, 3, 4), S8, 2, 2),
         "packed": single("packed", transposed, (3, 3, 4), S8, 3, 2, 2),
         "conv": single("conv", conv, (5, 4, 4), U8, 3, 2),
+        "blocks": Case("blocks", TensorType((4, 5, 2), S8, 1.0), (square,), (Fold(2, 1, 1, 2, 2),)),
+        "gathered": Case("gathered", TensorType((4, 3, 5), U8, 1.0), (sparse,), (Fold(2, 4, 2, 1, 1, 2, 2),)),
+        "banks": single("banks", Conv2d(integers(rng, (3, 3, 15, 16), 9), 9), (3, 3, 15), U8, 1, 1),
         "ragged": single("ragged", ragged, (3, 3, 5), S8, 2, 3),
         "dense": single("dense", Dense(integers(rng, (1, 1, 6, 5)), 8), (1, 1, 6), U8, 2, 3),
         "empty": single("empty", empty, (3, 3, 2), S8, 2, 2),

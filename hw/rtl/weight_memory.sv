@@ -1,0 +1,56 @@
+// Read-only memory of any depth: data 3 enabled cycles after the address.
+//
+// One that is deeper than BankWords is made of banks of that many words, each with a register behind it, and one more register
+// behind the choice among them: however deep it is, no block RAM's output passes a multiplexer in the cycle in which it is read.
+// Each bank has a file of its own, `<File>_00.mem` and so on; a single one reads `File`.
+`default_nettype none
+
+module weight_memory #(
+  parameter int Depth     = 16,
+  parameter int Bits      = 8,
+  parameter int BankWords = 0,  // 0: a single bank
+  parameter     File      = "",
+  localparam int AddrBits = $clog2(Depth + 1)
+) (
+  input  logic                clk,
+  input  logic                enable,
+  input  logic [AddrBits-1:0] addr,
+  output logic [Bits-1:0]     data
+);
+  if (BankWords == 0 || BankWords >= Depth) begin : gen_single
+    logic [AddrBits-1:0] addr_q;
+    always_ff @(posedge clk) begin
+      if (enable) addr_q <= addr;
+    end
+    read_memory #(.Depth(Depth), .Bits(Bits), .File(File)) u_memory (.clk, .enable, .addr(addr_q), .data);
+  end else begin : gen_banks
+    if ((BankWords & (BankWords - 1)) != 0) begin : gen_bad_bank
+      $error("weight_memory: BankWords must be a power of two");
+    end
+    localparam int Banks = (Depth + BankWords - 1) / BankWords;
+    localparam int WordBits = $clog2(BankWords);
+    localparam int SelectBits = $clog2(Banks);
+    logic [SelectBits-1:0] select1_q, select2_q;
+    logic [Banks*Bits-1:0] words;
+    for (genvar b = 0; b < Banks; b++) begin : gen_bank
+      localparam int Words = (b < Banks - 1) ? BankWords : Depth - b * BankWords;
+      localparam int BankBits = $clog2(Words + 1);
+      read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", 8'(48 + b / 10), 8'(48 + b % 10), ".mem"})) u_memory (
+        .clk, .enable, .addr(BankBits'(addr[WordBits-1:0])), .data(words[b*Bits+:Bits])
+      );
+    end
+    always_ff @(posedge clk) begin
+      if (enable) begin
+        select1_q <= addr[WordBits+:SelectBits];
+        select2_q <= select1_q;
+        data      <= words[int'(select2_q)*Bits+:Bits];
+      end
+    end
+    if (AddrBits > WordBits + SelectBits) begin : gen_unused
+      logic unused;
+      assign unused = ^addr[AddrBits-1:WordBits+SelectBits];
+    end
+  end
+endmodule
+
+`default_nettype wire
