@@ -374,7 +374,11 @@ mac_loop:
             const bool last_block = !has_taps || (last_channels && last_column && rows <= blocks.rows);
             const bool last_step = last_block && (pass == last_pass || !has_taps);
 
-            signed_t<x_bits> x[shape::lanes] = {};
+            signed_t<x_bits> x[shape::lanes];
+            for (int lane = 0; lane < shape::lanes; ++lane) {
+#pragma HLS UNROLL
+                x[lane] = 0;
+            }
             if (pass == 0) {
                 ring_read<x_bits, Config::TapCols, Config::InWidth * shape::full, shape::full>(ring, word, rows,
                                                                                                columns, x);
@@ -384,15 +388,20 @@ mac_loop:
             OutPack y;
             for (int pe = 0; pe < Config::Pe; pe += Config::Packing) {
 #pragma HLS UNROLL
-                signed_t<sum_bits> sum[Config::Packing] = {};
+                signed_t<sum_bits> sum[Config::Packing];
+                for (int l = 0; l < Config::Packing; ++l) {
+#pragma HLS UNROLL
+                    sum[l] = 0;
+                }
                 for (int lane = 0; lane < shape::lanes; ++lane) {
 #pragma HLS UNROLL
-                    signed_t<Config::WeightBits> w[Config::Packing] = {};
+                    signed_t<Config::WeightBits> w[Config::Packing];
                     signed_t<product_bits> product[Config::Packing];
-                    for (int l = 0; l < Config::Packing && pe + l < Config::Pe; ++l) {
+                    for (int l = 0; l < Config::Packing; ++l) {
 #pragma HLS UNROLL
-                        const Code code = weights[weight][(pe + l) * shape::lanes + lane];
-                        w[l] = decode_weight<Config>(code, codebook);
+                        w[l] = 0;
+                        if (pe + l < Config::Pe)
+                            w[l] = decode_weight<Config>(weights[weight][(pe + l) * shape::lanes + lane], codebook);
                     }
                     packed_multiply<Config::InBits, Config::InSigned, Config::WeightBits, Config::Symmetric>(
                         x[lane], w, product);
@@ -401,11 +410,13 @@ mac_loop:
                         sum[l] += product[l];
                     }
                 }
-                for (int l = 0; l < Config::Packing && pe + l < Config::Pe; ++l) {
+                for (int l = 0; l < Config::Packing; ++l) {
 #pragma HLS UNROLL
-                    const ap_int<Config::OutBits> before = first_step ? ap_int<Config::OutBits>(0) : sums[pe + l];
-                    sums[pe + l] = before + sum[l];
-                    set_lane(y, pe + l, sums[pe + l]);
+                    if (pe + l < Config::Pe) {
+                        const ap_int<Config::OutBits> before = first_step ? ap_int<Config::OutBits>(0) : sums[pe + l];
+                        sums[pe + l] = before + sum[l];
+                        set_lane(y, pe + l, sums[pe + l]);
+                    }
                 }
             }
             if (last_step) out.write(y);

@@ -74,10 +74,13 @@ class Library:
         return found
 
 
-def build(cases: Sequence[Case], folder: Path, *flags: str) -> Library:
-    """Write each case as a project and compile all of them in one go; a mutant has its own kernels."""
+def build(cases: Sequence[Case], folder: Path, *flags: str, exact_widths: bool = False) -> Library:
+    """Write each case as a project and compile all of them in one go; a mutant has its own kernels.
+
+    With `exact_widths` intermediate results have the bits that they have in synthesis, not those of native integers.
+    """
     guards = sorted(f"GAN2HLS_{path.stem.upper()}_H" for path in HEADERS.glob("*.h") if path.stem != "process")
-    lines = []
+    lines = ["#include <ap_int.h>", "#define __SYNTHESIS__"] if exact_widths else []
     for case in cases:
         write_hls(case.pipeline, folder / case.name, name=case.name)
         if case.edit:

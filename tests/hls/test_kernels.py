@@ -195,6 +195,17 @@ def test_other_kernels_are_exact(stem: str, rng: np.random.Generator, tmp_path) 
             assert library.iterations(case) == [stage.cycles]
 
 
+def test_the_widths_of_synthesis_are_enough(rng: np.random.Generator, tmp_path) -> None:
+    stems = ["conv2d", "conv_transpose2d", "dense", "requantize", "lookup"]
+    cases = []
+    for index, stem in enumerate(stems * 4):
+        draw = random_elementwise if stem in ("requantize", "lookup") else random_mac
+        cases.append(draw(rng, f"case_{index}", stem))
+    library = build(cases, tmp_path, exact_widths=True)
+    for case in cases:
+        check(library, case)
+
+
 def test_lane_conversion_keeps_every_element_and_ignores_padding(rng: np.random.Generator, tmp_path) -> None:
     cases = []
     for index in range(16):
