@@ -18,7 +18,7 @@ import numpy as np
 
 from gan2hls.errors import Gan2HlsError
 from gan2hls.ir import Fold, TensorType
-from gan2hls.ops.mac import MacOp, groups
+from gan2hls.ops.mac import FLAT_BANKS, MacOp, groups
 from gan2hls.pipeline import STREAM_DEPTH, Pipeline, Stage
 
 Beats = Generator[int, Any, None]
@@ -261,6 +261,7 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
     pixel_words = groups(tensor.channels, fold.simd)
     frame = tensor.pixels * pixel_words
     levels = (fold.lanes - 1).bit_length()
+    deep = op.weight_words(fold) > FLAT_BANKS * op.bank_words(fold)
     return _MacWalk(
         need=(need * pixel_words).tolist(),
         freed=[*(held[1:] * pixel_words).tolist(), frame],
@@ -268,8 +269,8 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
         pixel_words=pixel_words,
-        # ring 2, taps that do not exist 1, product 1, adder tree, sum 1; codebook 1, packing 2
-        delay=5 + levels + (op.codebook is not None) + 2 * (fold.packing > 1),
+        # ring 2, taps that do not exist 1, product 1, adder tree, sum 1; codebook 1, packing 2, deep weights 1
+        delay=5 + levels + (op.codebook is not None) + 2 * (fold.packing > 1) + deep,
     )
 
 

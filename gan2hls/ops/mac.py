@@ -21,8 +21,13 @@ import numpy as np
 from gan2hls.ir import Fold, IntType, Memory, Op, TensorType, signed_bits
 from gan2hls.ops.walk import AxisWalk
 
-BLOCK_RAM_WIDTHS = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1}
-"""Words of a block RAM of 18 kbit → bits of each: what ECP5, Gowin, Nexus and, in halves of theirs, AMD have."""
+BLOCK_RAM_WIDTHS = {512: 36, 1024: 18, 2048: 9}
+"""Words of a block RAM of 18 kbit → bits of each: what ECP5, Gowin, Nexus and, in halves of theirs, AMD have.
+
+Deeper and narrower ones lack a ninth of the bits, so that synthesis makes deep memories of these, and multiplexers."""
+
+FLAT_BANKS = 8
+"""Banks of a weight memory above which the choice among them takes one register more (`weight_memory.sv`)."""
 
 
 def block_rams(words: int, bits: int, depth: int) -> int:
@@ -218,15 +223,19 @@ class MacOp(Op):
             "UseCodebook": int(self.codebook is not None),
             "OutBits": self.output_type(tensor).int_type.bits,
             "RingPixels": self.ring_pixels(tensor, fold),
-            "BankWords": self._bank_words(tensor, fold),
+            "BankWords": self.bank_words(fold),
             "Packing": fold.packing,
             "Symmetric": int(self.symmetric),
         }
 
-    def _bank_words(self, tensor: TensorType, fold: Fold) -> int:
-        """Depth of the banks of the weight memory: as few banks as go with almost as few block RAMs as possible."""
+    def weight_words(self, fold: Fold) -> int:
+        """Words of the weight memory."""
         height, width, channels, out_channels = self.codes.shape
-        words = height * width * groups(channels, fold.simd) * groups(out_channels, fold.pe)
+        return height * width * groups(channels, fold.simd) * groups(out_channels, fold.pe)
+
+    def bank_words(self, fold: Fold) -> int:
+        """Depth of the banks of the weight memory: as few banks as go with almost as few block RAMs as possible."""
+        words = self.weight_words(fold)
         counts = {depth: block_rams(words, fold.pe * fold.lanes * self.code_bits, depth) for depth in BLOCK_RAM_WIDTHS}
         least = min(counts.values())
         return max(depth for depth, count in counts.items() if count <= 1.05 * least)

@@ -32,6 +32,7 @@ module mac_array #(
 
   output logic [Pe*AccBits-1:0]       sums,
   output logic                        sums_valid,
+  output logic                        sums_next,  // sums become valid with the next enabled cycle
   output logic                        sums_end
 );
   localparam int ProductBits = InBits + WeightBits;  // enough for any signs
@@ -181,9 +182,10 @@ module mac_array #(
     assign sums[p*AccBits+:AccBits] = out_q;
   end
 
+  assign sums_next = valid_q[Delay-1] && last_q[Delay-1];
   always_ff @(posedge clk) begin
     if (!rst_n) sums_valid <= 1'b0;
-    else if (enable) sums_valid <= valid_q[Delay-1] && last_q[Delay-1];
+    else if (enable) sums_valid <= sums_next;
   end
   always_ff @(posedge clk) begin
     if (enable) sums_end <= end_q[Delay-1] && last_q[Delay-1];

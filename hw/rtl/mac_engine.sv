@@ -99,14 +99,26 @@ module mac_engine #(
   logic [RestRows*RestCols-1:0] rest_exists;
   logic [AddrBits-1:0] weight_addr;
 
-  // Tap and place in the ring, counted in pixels.
+  // Tap and place in the ring, counted in pixels; a buffer cuts the way back from the walker.
+  logic next_valid, next_ready, next_last;
+  logic [RowsBits-1:0] next_rows;
+  logic [ColsBits-1:0] next_cols;
+  logic [TapBits-1:0] next_tap;
+  logic [SlotBits-1:0] next_slot;
+  logic [PixelBits-1:0] next_need, next_frees;
   pixel_generator #(
     .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
     .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
     .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(1), .RingWords(RingPixels)
   ) u_pixels (
-    .clk, .rst_n, .valid(pixel_valid), .ready(pixel_ready), .rows(pixel_rows), .cols(pixel_cols), .tap_base(pixel_tap),
-    .ring_base(pixel_slot), .need(pixel_need), .frees(pixel_frees), .last(pixel_last)
+    .clk, .rst_n, .valid(next_valid), .ready(next_ready), .rows(next_rows), .cols(next_cols), .tap_base(next_tap),
+    .ring_base(next_slot), .need(next_need), .frees(next_frees), .last(next_last)
+  );
+  skid_buffer #(.Bits(RowsBits + ColsBits + TapBits + SlotBits + 2 * PixelBits)) u_next (
+    .clk, .rst_n, .s_axis_tdata({next_rows, next_cols, next_tap, next_slot, next_need, next_frees}),
+    .s_axis_tvalid(next_valid), .s_axis_tready(next_ready), .s_axis_tlast(next_last),
+    .m_axis_tdata({pixel_rows, pixel_cols, pixel_tap, pixel_slot, pixel_need, pixel_frees}),
+    .m_axis_tvalid(pixel_valid), .m_axis_tready(pixel_ready), .m_axis_tlast(pixel_last)
   );
 
   // The same in words of full groups: a second walk is cheaper than a product with Full.
@@ -116,16 +128,23 @@ module mac_engine #(
     logic [RowsBits-1:0] rows;
     logic [ColsBits-1:0] cols;
     logic [FrameBits-1:0] need, frees;
+    logic ready, buffered, buffered_last;
+    logic [TapWordBits-1:0] next_tap_word;
+    logic [WordBits-1:0] next_word;
     pixel_generator #(
       .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
       .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
       .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(Full), .RingWords(RingPixels * Full)
     ) u_words (
-      .clk, .rst_n, .valid, .ready(pixel_ready), .rows, .cols, .tap_base(pixel_tap_word), .ring_base(pixel_word),
-      .need, .frees, .last
+      .clk, .rst_n, .valid, .ready, .rows, .cols, .tap_base(next_tap_word), .ring_base(next_word), .need, .frees, .last
+    );
+    skid_buffer #(.Bits(TapWordBits + WordBits)) u_next (
+      .clk, .rst_n, .s_axis_tdata({next_tap_word, next_word}), .s_axis_tvalid(valid), .s_axis_tready(ready),
+      .s_axis_tlast(last), .m_axis_tdata({pixel_tap_word, pixel_word}), .m_axis_tvalid(buffered),
+      .m_axis_tready(pixel_ready), .m_axis_tlast(buffered_last)
     );
     logic unused;
-    assign unused = ^{valid, rows, cols, need, frees, last};
+    assign unused = ^{rows, cols, need, frees, buffered, buffered_last};
   end else begin : gen_pixels
     assign pixel_tap_word = pixel_tap;
     assign pixel_word     = pixel_slot;
@@ -153,20 +172,22 @@ module mac_engine #(
     .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 
-  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long.
-  logic [2:0] valid_q, first_q, last_q, end_q;
+  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long, or one register longer if they
+  // lie in many banks.
+  localparam int Ahead = (BankWords > 0 && WeightWords > 8 * BankWords) ? 4 : 3;
+  logic [Ahead-1:0] valid_q, first_q, last_q, end_q;
   logic [1:0] rest_q;
   logic [1:0][TapRows*TapCols-1:0] full_exists_q;
   logic [1:0][RestRows*RestCols-1:0] rest_exists_q;
   always_ff @(posedge clk) begin
     if (!rst_n) valid_q <= '0;
-    else if (enable) valid_q <= {valid_q[1:0], step_valid};
+    else if (enable) valid_q <= {valid_q[Ahead-2:0], step_valid};
   end
   always_ff @(posedge clk) begin
     if (enable) begin
-      first_q       <= {first_q[1:0], step_first};
-      last_q        <= {last_q[1:0], step_last};
-      end_q         <= {end_q[1:0], step_end};
+      first_q       <= {first_q[Ahead-2:0], step_first};
+      last_q        <= {last_q[Ahead-2:0], step_last};
+      end_q         <= {end_q[Ahead-2:0], step_end};
       rest_q        <= {rest_q[0], step_rest};
       full_exists_q <= {full_exists_q[0], full_exists};
       rest_exists_q <= {rest_exists_q[0], rest_exists};
@@ -174,7 +195,7 @@ module mac_engine #(
   end
 
   // Lanes without a channel, and those of taps that do not exist, are 0.
-  logic [Lanes*InBits-1:0] x;
+  logic [Lanes*InBits-1:0] existing_q, x;
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
     logic [InBits-1:0] full_lane, lane_d;
     assign full_lane = full_exists_q[1][lane/Simd] ? full_data[lane*InBits+:InBits] : '0;
@@ -186,8 +207,15 @@ module mac_engine #(
       assign lane_d = full_lane;
     end
     always_ff @(posedge clk) begin
-      if (enable) x[lane*InBits+:InBits] <= lane_d;
+      if (enable) existing_q[lane*InBits+:InBits] <= lane_d;
     end
+  end
+  if (Ahead == 4) begin : gen_wait
+    always_ff @(posedge clk) begin
+      if (enable) x <= existing_q;
+    end
+  end else begin : gen_at_once
+    assign x = existing_q;
   end
   if (Rest == 0) begin : gen_no_rest
     logic unused;
@@ -200,16 +228,25 @@ module mac_engine #(
   );
 
   logic [Pe*OutBits-1:0] sums;
-  logic sums_valid, sums_end, skid_ready;
+  logic sums_valid, sums_next, sums_end, skid_ready;
   mac_array #(
     .Pe(Pe), .Simd(Lanes), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
     .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits), .Packing(Packing), .Symmetric(Symmetric)
   ) u_array (
-    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[2]), .first(first_q[2]), .last(last_q[2]), .end_of_frame(end_q[2]),
-    .sums, .sums_valid, .sums_end
+    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[Ahead-1]), .first(first_q[Ahead-1]), .last(last_q[Ahead-1]), .end_of_frame(end_q[Ahead-1]),
+    .sums, .sums_valid, .sums_next, .sums_end
   );
 
-  assign enable = !sums_valid || skid_ready;
+  // The pipeline moves unless sums wait for the skid buffer. As half of the kernel hangs on this, it is a register, which follows
+  // from what both will be in the next cycle.
+  logic enable_q, sums_wait, skid_fills;
+  assign sums_wait  = enable ? sums_next : sums_valid;
+  assign skid_fills = m_axis_tvalid && !m_axis_tready && (sums_valid || !skid_ready);
+  always_ff @(posedge clk) begin
+    if (!rst_n) enable_q <= 1'b1;
+    else enable_q <= !(sums_wait && skid_fills);
+  end
+  assign enable = enable_q;
 
   skid_buffer #(.Bits(Pe * OutBits)) u_skid (
     .clk, .rst_n, .s_axis_tdata(sums), .s_axis_tvalid(sums_valid), .s_axis_tready(skid_ready), .s_axis_tlast(sums_end),

@@ -1,7 +1,8 @@
 // Words written one after the other, modulo Words, and read Rows × Cols at a time: a block of neighbours at fixed distances.
 //
-// Each word of a block comes from a copy of the memory of its own. The memories are read in the cycle of the address, so that a word
-// may be overwritten in the next one; read data come 2 enabled cycles after the address.
+// Each word of a block comes from a copy of the memory of its own, which is written at its distance before the others, so that all
+// copies are read at one address. They are read in the cycle of the address, so that a word may be overwritten in the next one; read
+// data come 2 enabled cycles after the address.
 `default_nettype none
 
 module ring_memory #(
@@ -23,31 +24,14 @@ module ring_memory #(
 );
   localparam int IndexBits = (Words > 1) ? $clog2(Words) : 1;
 
-  logic [IndexBits-1:0] write_q;
-  always_ff @(posedge clk) begin
-    if (!rst_n) write_q <= '0;
-    else if (write) write_q <= (int'(write_q) == Words - 1) ? '0 : write_q + IndexBits'(1);
-  end
-
   for (genvar i = 0; i < Rows; i++) begin : gen_row
     for (genvar j = 0; j < Cols; j++) begin : gen_col
       localparam int Distance = (i * RowWords + j * ColWords) % Words;
-      logic [IndexBits-1:0] addr;
-      if (Distance == 0) begin : gen_first
-        assign addr = read_addr[IndexBits-1:0];
-        if (AddrBits > IndexBits) begin : gen_unused
-          logic unused;
-          assign unused = ^read_addr[AddrBits-1:IndexBits];
-        end
-      end else begin : gen_other
-        logic [AddrBits:0] sum, wrapped;
-        assign sum     = {1'b0, read_addr} + (AddrBits + 1)'(Distance);
-        assign wrapped = sum - (AddrBits + 1)'(Words);
-        assign addr    = wrapped[AddrBits] ? sum[IndexBits-1:0] : wrapped[IndexBits-1:0];
-        if (AddrBits > IndexBits) begin : gen_unused
-          logic unused;
-          assign unused = ^{sum[AddrBits:IndexBits], wrapped[AddrBits-1:IndexBits]};
-        end
+      localparam int Start = (Words - Distance) % Words;
+      logic [IndexBits-1:0] write_q;
+      always_ff @(posedge clk) begin
+        if (!rst_n) write_q <= IndexBits'(Start);
+        else if (write) write_q <= (int'(write_q) == Words - 1) ? '0 : write_q + IndexBits'(1);
       end
 
       logic [Bits-1:0] mem [0:Words-1];
@@ -55,12 +39,17 @@ module ring_memory #(
       always_ff @(posedge clk) begin
         if (write) mem[write_q] <= write_data;
         if (read_enable) begin
-          read_q <= mem[addr];
+          read_q <= mem[read_addr[IndexBits-1:0]];
           data_q <= read_q;
         end
       end
       assign read_data[(i*Cols+j)*Bits+:Bits] = data_q;
     end
+  end
+
+  if (AddrBits > IndexBits) begin : gen_unused
+    logic unused;
+    assign unused = ^read_addr[AddrBits-1:IndexBits];
   end
 endmodule
 

@@ -1,8 +1,9 @@
-// Read-only memory of any depth: data 3 enabled cycles after the address.
+// Read-only memory of any depth: data 3 enabled cycles after the address, or 4 if it has more than 8 banks.
 //
-// One that is deeper than BankWords is made of banks of that many words, each with a register behind it, and one more register
-// behind the choice among them: however deep it is, no block RAM's output passes a multiplexer in the cycle in which it is read.
-// Each bank has a file of its own, `<File>_00.mem` and so on; a single one reads `File`.
+// One that is deeper than BankWords is made of banks of that many words, each with a register behind it, then a register behind the
+// choice among 8 of them, and if there are more, one behind the choice among these: however deep the memory is, no block RAM's
+// output passes a multiplexer in the cycle in which it is read. Each bank has a file of its own, `<File>_00.mem` and so on; a
+// single one reads `File`.
 `default_nettype none
 
 module weight_memory #(
@@ -30,21 +31,41 @@ module weight_memory #(
     localparam int Banks = (Depth + BankWords - 1) / BankWords;
     localparam int WordBits = $clog2(BankWords);
     localparam int SelectBits = $clog2(Banks);
-    logic [SelectBits-1:0] select1_q, select2_q;
-    logic [Banks*Bits-1:0] words;
-    for (genvar b = 0; b < Banks; b++) begin : gen_bank
+    localparam int Octets = (Banks + 7) / 8;
+    logic [SelectBits-1:0] select1_q, select2_q, select3_q;
+    logic [Octets*8*Bits-1:0] words;
+    logic [Octets*Bits-1:0] chosen_q;
+    for (genvar b = 0; b < Octets * 8; b++) begin : gen_bank
       localparam int Words = (b < Banks - 1) ? BankWords : Depth - b * BankWords;
-      localparam int BankBits = $clog2(Words + 1);
-      read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", 8'(48 + b / 10), 8'(48 + b % 10), ".mem"})) u_memory (
-        .clk, .enable, .addr(BankBits'(addr[WordBits-1:0])), .data(words[b*Bits+:Bits])
-      );
+      if (b < Banks) begin : gen_memory
+        localparam int BankBits = $clog2(Words + 1);
+        read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", 8'(48 + b / 10), 8'(48 + b % 10), ".mem"})) u_memory (
+          .clk, .enable, .addr(BankBits'(addr[WordBits-1:0])), .data(words[b*Bits+:Bits])
+        );
+      end else begin : gen_none
+        assign words[b*Bits+:Bits] = '0;
+      end
     end
     always_ff @(posedge clk) begin
       if (enable) begin
         select1_q <= addr[WordBits+:SelectBits];
         select2_q <= select1_q;
-        data      <= words[int'(select2_q)*Bits+:Bits];
+        select3_q <= select2_q;
       end
+    end
+    for (genvar o = 0; o < Octets; o++) begin : gen_octet
+      always_ff @(posedge clk) begin
+        if (enable) chosen_q[o*Bits+:Bits] <= words[(o*8+int'(select2_q)%8)*Bits+:Bits];
+      end
+    end
+    if (Octets > 1) begin : gen_deep
+      always_ff @(posedge clk) begin
+        if (enable) data <= chosen_q[int'(select3_q)/8*Bits+:Bits];
+      end
+    end else begin : gen_flat
+      assign data = chosen_q;
+      logic unused;
+      assign unused = ^select3_q;
     end
     if (AddrBits > WordBits + SelectBits) begin : gen_unused
       logic unused;
