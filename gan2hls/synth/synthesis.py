@@ -88,6 +88,7 @@ def synthesize(
     seeds: int | Sequence[int] = 1,
     cache: Path | str | None = None,
     work: Path | str | None = None,
+    scratch: Path | str | None = None,
     say: Say = lambda step: None,
     warn: Say = warnings.warn,
 ) -> SynthResult:
@@ -107,6 +108,7 @@ def synthesize(
         cache: folder of results; one with the same sources, options and versions of the tools is not made again.
         work: folder for scripts, netlists, logs and reports, which then stay; without it they go to a temporary folder,
             of which only the logs stay, and only where a tool failed.
+        scratch: where that temporary folder is made; None takes the system's own.
         say: called with each step as it begins.
         warn: called if a damaged entry of the cache was found, which is made anew.
 
@@ -128,7 +130,7 @@ def synthesize(
     placer = placer_of(part) if place else None
     if clock_mhz is not None and placer is None:
         raise UserError(_no_clock(part, place))
-    with _folder(work) as folder:
+    with working_folder(work, scratch) as folder:
         if rtl is None:
             if pipeline is None:
                 raise UserError("synthesize needs a pipeline or the folder of a design")
@@ -175,14 +177,16 @@ def _no_clock(part: Target, place: bool) -> str:
 
 
 @contextmanager
-def _folder(work: Path | str | None) -> Iterator[Path]:
+def working_folder(work: Path | str | None, scratch: Path | str | None) -> Iterator[Path]:
     """The folder to work in; a temporary one keeps its logs if a tool failed, and is gone otherwise."""
     if work is not None:
         path = Path(work).resolve()
         path.mkdir(parents=True, exist_ok=True)
         yield path
         return
-    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-"))
+    if scratch is not None:
+        Path(scratch).mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-", dir=scratch)).resolve()
     keep = False
     try:
         yield path
