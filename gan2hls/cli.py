@@ -272,6 +272,9 @@ def synth(
     seeds: Annotated[int, typer.Option(help="Runs of place and route; the median counts.")] = 1,
     tool: Annotated[str, typer.Option(help="auto, yosys or vivado.")] = "auto",
     place: Annotated[bool, typer.Option("--place/--no-place", help="Place and route, which tells the clock.")] = True,
+    check: Annotated[
+        bool, typer.Option("--check", help="Also simulate the netlist (ECP5) and compare it with the golden model.")
+    ] = False,
 ) -> None:
     """Synthesize the SystemVerilog: LUTs, flip-flops, multipliers, block RAM, and the clock."""
     from gan2hls import targets
@@ -287,6 +290,10 @@ def synth(
     console.print(usage_table(result))
     _print("\n".join(["", *result_lines(result), ""]))
     _print(f"result: {opened.directory / 'synth' / f'{target}.json'}")
+    if check:
+        with _spinner() as spin:
+            values = opened.check_netlist(target, say=spin)
+        _print(f"golden = netlist: equal, {values:,} values of {_frames(2)}")
     if problems := result.problems():
         raise Gan2HlsError("\n".join(problems))
 

@@ -46,8 +46,8 @@ def check_netlist(
 ) -> int:
     """Map a design to a target's cells, simulate these, and compare with the golden model.
 
-    The netlist is the one that `synthesize` counts, here with the memories' contents, flattened into models of its cells and
-    simulated by Verilator, stalls on both sides.
+    The netlist is the one that `synthesize` counts, here with the memories' contents, flattened into models of its
+    cells and simulated by Verilator, stalls on both sides.
 
     Args:
         pipeline: what the design was written from.
@@ -84,7 +84,7 @@ def check_netlist(
         write_text(gates / "gates.v", text)
         write_text(gates / "sources.f", "gates.v\n")
         say("simulation of the netlist")
-        (run,) = simulate_rtl([RtlDesign(gates, top, pipeline, x)], log=folder / "simulation.log")
+        (run,) = simulate_rtl([RtlDesign(gates, top, pipeline, x)], log=folder / "simulation.log", optimize=False)
     return _compare(run.outputs, pipeline.graph.run_stream(x), f"netlist of {top} for {part.name}")
 
 
@@ -99,7 +99,7 @@ def _compare(got: np.ndarray, expected: np.ndarray, what: str) -> int:
     if len(wrong):
         first = tuple(int(index) for index in wrong[0])
         raise MismatchError(
-            f"{what} differs from the golden model in {len(wrong):,} of {got.size:,} values; the first at {first} (frame, row, "
-            f"column, channel): {got[first]} instead of {expected[first]}"
+            f"{what} differs from the golden model in {len(wrong):,} of {got.size:,} values; the first at {first} "
+            f"(frame, row, column, channel): {got[first]} instead of {expected[first]}"
         )
     return int(got.size)

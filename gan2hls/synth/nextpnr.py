@@ -11,7 +11,7 @@ from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import read_json, write_text
 from gan2hls.synth.families import synth_command
 from gan2hls.synth.netlist import read_module
-from gan2hls.synth.result import Clock
+from gan2hls.synth.result import PLACED, Clock
 from gan2hls.synth.yosys import run_yosys
 from gan2hls.targets import TARGETS, Target
 from gan2hls.tools import Tool, require_tool, run_tool
@@ -112,7 +112,7 @@ def place_and_route(
         reports.append(read_json(folder / report))
     mhz = tuple(round(_reached(report, top), 2) for report in reports)
     median = reports[mhz.index(statistics.median_low(mhz))]
-    clock = Clock(wanted_mhz, goal, tuple(seeds), mhz, tuple(critical_path(median)))
+    clock = Clock(wanted_mhz, goal, tuple(seeds), mhz, PLACED, tuple(critical_path(median)))
     cells = {name: (row["used"], row["available"]) for name, row in median["utilization"].items() if row["used"]}
     return Placed(clock, cells)
 
@@ -128,7 +128,7 @@ def _reached(report: dict[str, Any], top: str) -> float:
 def critical_path(report: dict[str, Any]) -> list[str]:
     """The slowest path from register to register, a line for each step of it that takes time."""
     paths = [path for path in report.get("critical_paths", []) if "async" not in path["from"] + path["to"]]
-    lines = []
+    lines: list[str] = []
     slowest = max(paths, key=lambda path: sum(step["delay"] for step in path["path"]), default=None)
     for step in slowest["path"] if slowest else ():
         if lines and round(step["delay"], 2) == 0:  # from one carry cell to the next

@@ -91,6 +91,7 @@ class Clock:
         goal_mhz: what the tool was told to reach.
         seeds: of each run.
         mhz: reached by each of them.
+        figures: what they come from, as in `SynthResult`.
         critical_path: the slowest path of the run whose clock is the median (of an even number, the lower middle one),
             from its start to its end, a line each.
     """
@@ -99,6 +100,7 @@ class Clock:
     goal_mhz: float
     seeds: tuple[int, ...]
     mhz: tuple[float, ...]
+    figures: str = PLACED
     critical_path: tuple[str, ...] = ()
 
     @property
@@ -113,13 +115,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class SynthResult:
-    """What a synthesis gave; each figure is what `figures` says.
+    """What a synthesis gave.
 
     Attributes:
         top: the top module.
         target: name in `gan2hls.targets`.
-        figures: `ESTIMATE`, `SYNTHESIZED` or `PLACED`: what `usage` comes from. The clock, if there is one, is always
-            from place and route, or an estimate where `figures` is one.
+        figures: `ESTIMATE`, `SYNTHESIZED` or `PLACED`: what `usage`, `stages` and `memories` come from.
         usage: of the whole design.
         stages: the same, stage by stage; they add up to `usage`. Empty where the tool does not tell.
         memories: those of the source that are not tiny tables made by the tool.
@@ -233,4 +234,4 @@ def _clock(values: Any) -> Clock | None:
     if values is None:
         return None
     seeds, mhz, path = (tuple(values[name]) for name in ("seeds", "mhz", "critical_path"))
-    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, path)
+    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, values["figures"], path)

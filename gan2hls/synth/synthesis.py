@@ -19,6 +19,7 @@ from gan2hls.pipeline import Pipeline
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
 from gan2hls.synth.result import FORMAT, PLACED, SYNTHESIZED, SynthResult
+from gan2hls.synth.vivado import GOAL_MHZ, PARTS, run_vivado, vivado_part
 from gan2hls.synth.yosys import map_design, yosys_tool
 from gan2hls.targets import Target
 from gan2hls.targets import target as target_of
@@ -70,6 +71,9 @@ class Design:
         return sha256(str(len(self.sources)), *(p for n in names for p in (n, (self.folder / n).read_bytes())))
 
     def copy(self, folder: Path) -> None:
+        """Put everything into another folder, under the same names."""
+        if folder == self.folder:
+            return
         for name in (*self.sources, *self.memories):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.folder / name, folder / name)
@@ -125,10 +129,8 @@ def synthesize(
     numbers = _seeds(seeds)
     if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
         raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
-    if chosen == "vivado":
-        raise NotImplementedError
-    placer = placer_of(part) if place else None
-    if clock_mhz is not None and placer is None:
+    placer = placer_of(part) if place and chosen == "yosys" else None
+    if clock_mhz is not None and placer is None and (chosen == "yosys" or not place):
         raise UserError(_no_clock(part, place))
     with working_folder(work, scratch) as folder:
         if rtl is None:
@@ -137,7 +139,10 @@ def synthesize(
             rtl = folder / "rtl"
             write_rtl(pipeline, rtl, name=top)
         design = Design.read(Path(rtl), sources)
-        job = _Job(design, top, part, yosys_tool(), placer, clock_mhz, numbers)
+        if chosen == "vivado":
+            job: _Job = _VivadoJob(design, top, part, clock_mhz, require_tool("vivado"), place)
+        else:
+            job = _YosysJob(design, top, part, clock_mhz, yosys_tool(), placer, numbers)
         return _cached(job, folder, None if cache is None else Path(cache), say, warn)
 
 
@@ -153,7 +158,7 @@ def choose_tool(tool: str, part: Target) -> str:
     if tool == "vivado" and not xilinx:
         raise UserError(f"{part.name}: Vivado does not know {part.family.name}; use the tool yosys")
     if tool == "auto":
-        return "vivado" if xilinx and part.luts is not None and find_tool("vivado") else "yosys"
+        return "vivado" if xilinx and part.name in PARTS and find_tool("vivado") else "yosys"
     return tool
 
 
@@ -205,12 +210,71 @@ def working_folder(work: Path | str | None, scratch: Path | str | None) -> Itera
 
 @dataclass(frozen=True)
 class _Job:
+    """What is to be done, and what the result depends on."""
+
     design: Design
     top: str
     part: Target
+    clock_mhz: float | None
+
+    def tools(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def options(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+        """Do it in a folder that holds the design."""
+        raise NotImplementedError
+
+    def digest(self) -> str:
+        values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
+        return sha256(str(FORMAT), self.top, json.dumps(values, sort_keys=True), self.design.digest())
+
+
+@dataclass(frozen=True)
+class _VivadoJob(_Job):
+    vivado: Tool
+    place: bool
+
+    def tools(self) -> dict[str, str]:
+        return {"vivado": self.vivado.version}
+
+    def options(self) -> dict[str, Any]:
+        goal = self.clock_mhz if self.clock_mhz is not None else GOAL_MHZ
+        script = "out of context, hierarchy rebuilt"
+        return {"part": vivado_part(self.part), "script": script, "place_and_route": self.place, "goal_mhz": goal}
+
+    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+        start = time.monotonic()
+        done = run_vivado(
+            self.vivado,
+            self.design.sources,
+            self.top,
+            self.part,
+            wanted_mhz=self.clock_mhz,
+            place=self.place,
+            folder=folder,
+            say=say,
+        )
+        return SynthResult(
+            top=self.top,
+            target=self.part.name,
+            figures=PLACED if self.place else SYNTHESIZED,
+            usage=done.usage,
+            stages=done.stages,
+            clock=done.clock,
+            tools=self.tools(),
+            options=self.options(),
+            digest=digest,
+            seconds={"vivado": round(time.monotonic() - start, 2)},
+        )
+
+
+@dataclass(frozen=True)
+class _YosysJob(_Job):
     yosys: Tool
     placer: Placer | None
-    clock_mhz: float | None
     seeds: tuple[int, ...]
 
     def tools(self) -> dict[str, str]:
@@ -232,14 +296,8 @@ class _Job:
         assert self.placer is not None
         return self.clock_mhz if self.clock_mhz is not None else self.placer.goal_mhz
 
-    def digest(self) -> str:
-        values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
-        return sha256(str(FORMAT), self.top, json.dumps(values, sort_keys=True), self.design.digest())
-
     def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
         seconds: dict[str, float] = {}
-        if folder != self.design.folder:
-            self.design.copy(folder)
         say(f"yosys for {self.part.name}")
         start = time.monotonic()
         mapped = map_design(self.yosys, self.design.sources, self.top, self.part, folder)
@@ -264,7 +322,7 @@ class _Job:
         start = time.monotonic()
         placed = self._place(mapped.netlist, folder, say)
         seconds[self.placer.tool] = round(time.monotonic() - start, 2)
-        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells, figures=PLACED)
+        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells)
 
     def _place(self, netlist: Path, folder: Path, say: Say) -> Placed:
         assert self.placer is not None
@@ -289,6 +347,7 @@ def _cached(job: _Job, folder: Path, cache: Path | None, say: Say, warn: Say) ->
             return _read_entry(entry, digest)
         except UserError as error:
             warn(f"{entry}: damaged entry of the cache, made anew ({error})")
+    job.design.copy(folder)
     result = job.run(folder, digest, say)
     if entry is not None:
         values = result.values()

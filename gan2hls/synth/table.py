@@ -30,7 +30,7 @@ def usage_table(result: SynthResult) -> Table:
 def result_lines(result: SynthResult) -> Iterator[str]:
     """What each figure is, memories, clock and notes; not the problems."""
     tools = ", ".join(f"{name} {version}".rstrip() for name, version in result.tools.items())
-    yield f"figures: {result.figures}, by {tools}"
+    yield f"table: {result.figures}, by {tools}"
     family = result.part.family
     for kind in MEMORY_KINDS:
         memories = [memory for memory in result.memories if memory.kind == kind]
@@ -44,7 +44,7 @@ def result_lines(result: SynthResult) -> Iterator[str]:
         runs = ", ".join(f"{mhz:.1f}" for mhz in clock.mhz)
         wanted = "none wanted" if clock.wanted_mhz is None else f"{clock.wanted_mhz:g} MHz wanted"
         seeds = f", median of seeds {', '.join(map(str, clock.seeds))}: {runs}" if len(clock.mhz) > 1 else ""
-        yield f"clock: {clock.reached_mhz:.1f} MHz reached, {wanted}{seeds}"
+        yield f"clock: {clock.reached_mhz:.1f} MHz reached ({clock.figures}), {wanted}{seeds}"
         if clock.critical_path:
             yield f"slowest path: {_cell(clock.critical_path[0])} to {_cell(clock.critical_path[-1])}"
     for note in result.notes:
