@@ -79,13 +79,15 @@ class Netlist:
 
     def __init__(self, module: dict[str, Any], inputs: Mapping[str, set[str]], recipe: Recipe) -> None:
         self.recipe = recipe
-        self.scopes = {
-            name: cell["attributes"]["module"]
+        scopes = {
+            name: cell["attributes"]
             for name, cell in module["cells"].items()
             if cell["type"] == "$scopeinfo" and "module" in cell["attributes"]
         }
+        self.scopes = {name: attributes["module"] for name, attributes in scopes.items()}
         self.cells = {name: cell for name, cell in module["cells"].items() if cell["type"] != "$scopeinfo"}
-        self.stages = [name for name in self.scopes if "." not in name]
+        stages = [name for name in self.scopes if "." not in name]
+        self.stages = sorted(stages, key=lambda name: _line(scopes[name].get("cell_src", "")))
         self._inputs = inputs
         self._stage_set = set(self.stages)
         self._names: dict[int, list[str]] = defaultdict(list)
@@ -190,6 +192,11 @@ class Netlist:
             kind = _kind(name, writes > 0)
             found.append(MemoryUsage(name, name.split(".", 1)[0], kind, size, width, via.get(name, "logic"), used))
         return tuple(sorted(found, key=lambda memory: memory.name))
+
+
+def _line(source: str) -> tuple[int, ...]:
+    """Line and column at which `<file>:<line>.<column>-…` begins."""
+    return tuple(map(int, re.findall(r"\d+", source.rpartition(":")[2].partition("-")[0])))
 
 
 def _within(cell: str, memory: str) -> bool:
