@@ -219,4 +219,4 @@ def _most(votes: Iterable[str]) -> str:
 
 def _plain(module: str) -> str:
     """The name in the source of a module that yosys made for certain parameters."""
-    return module.rpartition("\\")[2] if module.startswith("$paramod") else module
+    return module.split("\\")[1] if module.startswith("$paramod") else module

@@ -150,8 +150,8 @@ def _harness(yosys: Tool, netlist: Path, top: str, part: Target, pins: tuple[str
     if any(direction == "inout" for direction, _ in ports.values()):
         raise UserError(f"{top}: a port that goes both ways can not be placed on {part.name}")
     widths = {side: [(n, w) for n, (d, w) in ports.items() if d == side and n != "clk"] for side in ("input", "output")}
-    if not widths["output"]:
-        raise UserError(f"{top}: has no outputs")
+    if not all(widths.values()):
+        raise UserError(f"{top}: needs an input beside `clk` and an output to be placed on {part.name}")
     write_text(folder / "harness.sv", render("synth/harness.sv.j2", top=top, **widths))
     write_text(folder / "harness.cst", render("synth/harness.cst.j2", pins=pins))
     command = synth_command(part).replace(" -noiopads", "")

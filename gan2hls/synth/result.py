@@ -216,8 +216,8 @@ class SynthResult:
             raise UserError("not a result of synthesis, or one of another version of gan2hls")
         try:
             known = {f.name: values[f.name] for f in dataclasses.fields(SynthResult)}
-            known["usage"] = Usage(**known["usage"])
-            known["stages"] = tuple(StageUsage(s["name"], s["module"], Usage(**s["usage"])) for s in known["stages"])
+            known["usage"] = _usage(known["usage"])
+            known["stages"] = tuple(StageUsage(s["name"], s["module"], _usage(s["usage"])) for s in known["stages"])
             known["memories"] = tuple(MemoryUsage(**memory) for memory in known["memories"])
             known["clock"] = _clock(known["clock"])
             known["placed"] = {cell: (int(used), int(there)) for cell, (used, there) in known["placed"].items()}
@@ -228,6 +228,10 @@ class SynthResult:
 
 
 MEMORY_KINDS = ("weights", "constants", "ring", "buffer")
+
+
+def _usage(values: Any) -> Usage:
+    return Usage(*(values[f.name] for f in dataclasses.fields(Usage)))
 
 
 def _clock(values: Any) -> Clock | None:
