@@ -321,8 +321,9 @@ class _YosysJob(_Job):
             return dataclasses.replace(result, unplaced="not placed and routed: the design is larger than the part")
         start = time.monotonic()
         placed = self._place(mapped.netlist, folder, say)
+        notes = (*result.notes, *self.placer.notes)
         seconds[self.placer.tool] = round(time.monotonic() - start, 2)
-        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells)
+        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells, notes=notes)
 
     def _place(self, netlist: Path, folder: Path, say: Say) -> Placed:
         assert self.placer is not None

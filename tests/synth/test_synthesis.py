@@ -127,6 +127,7 @@ def test_place_and_route_on_gowin(tmp_path: Path) -> None:
     ports = json.loads((work / "netlist.json").read_text())["modules"][TOP]["ports"]
     registers = sum(len(port["bits"]) for port in ports.values()) - 1
     assert result.placed["DFF"][0] == result.usage.flip_flops + registers, "each port but the clock has a register"
+    assert any("multipliers" in note for note in result.notes), "their delays are unknown"
 
 
 def test_a_part_that_is_too_small(rtl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
