@@ -1,6 +1,7 @@
 """Synthesis of a design for a target: the one function that runs the tools, and its cache."""
 
 import dataclasses
+import functools
 import json
 import shutil
 import tempfile
@@ -16,9 +17,10 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import ToolError, UserError
 from gan2hls.files import read_json, sha256, write_json
 from gan2hls.pipeline import Pipeline
+from gan2hls.resources import resource
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
-from gan2hls.synth.result import FORMAT, PLACED, SYNTHESIZED, SynthResult
+from gan2hls.synth.result import PLACED, SYNTHESIZED, SynthResult
 from gan2hls.synth.vivado import GOAL_MHZ, PARTS, run_vivado, vivado_part
 from gan2hls.synth.yosys import map_design, yosys_tool
 from gan2hls.targets import Target
@@ -229,7 +231,16 @@ class _Job:
 
     def digest(self) -> str:
         values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
-        return sha256(str(FORMAT), self.top, json.dumps(values, sort_keys=True), self.design.digest())
+        return sha256(_code(), self.top, json.dumps(values, sort_keys=True), self.design.digest())
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of this package and its scripts: what counts cells or runs tools otherwise gives another result."""
+    files = [*Path(__file__).parent.glob("*.py"), *resource("templates", "synth").iterdir()]
+    return sha256(
+        *(part for path in sorted(files, key=lambda path: path.name) for part in (path.name, path.read_bytes()))
+    )
 
 
 @dataclass(frozen=True)
