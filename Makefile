@@ -7,6 +7,10 @@ BIN   := $(VENV)/bin
 # What csim and cosim work on; without MODEL it is the generator that ships with gan2hls.
 MODEL  ?=
 CONFIG ?=
+# What synth works for.
+TARGET ?= ecp5-85k
+CLOCK  ?=
+SEEDS  ?=
 # Tests that run at a time.
 JOBS   ?= 2
 
@@ -21,7 +25,7 @@ SHELL         := /bin/sh
 help:  ## say what there is to make
 	@printf 'gan2hls: from a trained GAN generator to bit-exact HLS C++ and SystemVerilog\n\n'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim), JOBS=2 (test), PYTHON=python3.11 (setup)\n'
+	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim, synth), JOBS=2 (test), PYTHON=python3.11 (setup)\n'
 
 .PHONY: setup
 setup: $(STAMP)  ## create .venv with everything that is needed (done on demand by the others)
@@ -50,6 +54,13 @@ csim: $(STAMP)  ## compile the generated C++ and compare it with the golden mode
 .PHONY: cosim
 cosim: $(STAMP)  ## simulate the generated SystemVerilog and compare it with the golden model (MODEL=, CONFIG=)
 	@$(BIN)/gan2hls cosim $(if $(MODEL),'$(MODEL)') $(if $(CONFIG),--config '$(CONFIG)')
+
+.PHONY: synth
+synth: $(STAMP)  ## synthesize the generated SystemVerilog (TARGET=ecp5-85k, CLOCK=50, SEEDS=3, MODEL=, CONFIG=)
+	@out=runs/$$(basename '$(or $(MODEL),digits32)')
+	out="$${out%.*}"
+	$(BIN)/gan2hls build $(if $(MODEL),'$(MODEL)') $(if $(CONFIG),--config '$(CONFIG)') --out "$$out"
+	$(BIN)/gan2hls synth "$$out" --target '$(TARGET)' $(if $(CLOCK),--clock '$(CLOCK)') $(if $(SEEDS),--seeds '$(SEEDS)')
 
 .PHONY: bench
 bench: $(STAMP)  ## run the benchmarks

@@ -265,6 +265,40 @@ def report(
 
 
 @app.command()
+def synth(
+    project: Annotated[Path, typer.Argument(help="Folder of a project, or of a run that holds one.")],
+    target: Annotated[str, typer.Option(help="Part or family, e.g. ecp5-85k, gw2ar-18, xc7a100t, xcup.")],
+    clock: Annotated[float | None, typer.Option(help="Wanted clock in MHz; missing it is exit code 1.")] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of place and route; the median counts.")] = 1,
+    tool: Annotated[str, typer.Option(help="auto, yosys or vivado.")] = "auto",
+    place: Annotated[bool, typer.Option("--place/--no-place", help="Place and route, which tells the clock.")] = True,
+    check: Annotated[
+        bool, typer.Option("--check", help="Also simulate the netlist (ECP5) and compare it with the golden model.")
+    ] = False,
+) -> None:
+    """Synthesize the SystemVerilog: LUTs, flip-flops, multipliers, block RAM, and the clock."""
+    from gan2hls import targets
+
+    targets.target(target)  # an unknown name is said before anything is loaded
+    from gan2hls.project import Project
+    from gan2hls.synth.table import result_lines, usage_table
+
+    folder = project / "project" if (project / "project" / MARKER).is_file() else project
+    opened = Project.open(folder)
+    with _spinner() as spin:
+        result = opened.synth(target, clock_mhz=clock, seeds=seeds, tool=tool, place=place, say=spin)
+    console.print(usage_table(result))
+    _print("\n".join(["", *result_lines(result), ""]))
+    _print(f"result: {opened.directory / 'synth' / f'{target}.json'}")
+    if check:
+        with _spinner() as spin:
+            values = opened.check_netlist(target, say=spin)
+        _print(f"golden = netlist: equal, {values:,} values of {_frames(2)}")
+    if problems := result.problems():
+        raise Gan2HlsError("\n".join(problems))
+
+
+@app.command()
 def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] = RUNS / "demo") -> None:
     """Run the shipped generator at W8A8 and W4A4 through everything, and write one report."""
     from gan2hls.flow import write_reports

@@ -1,10 +1,10 @@
-"""The Python API: `load` → `quantize` → `build` → `Project.csim`, `Project.cosim`, `Project.report`."""
+"""The Python API: `load` → `quantize` → `build` → `Project.csim`, `cosim`, `synth`, `report`."""
 
 import dataclasses
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
 from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
+from gan2hls.synth import SynthResult, read_csynth, synthesize
+from gan2hls.synth.check import check_netlist
 from gan2hls.tools import find_tool, require_tool, run_tool
 
 Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
@@ -267,6 +269,78 @@ class Project:
         with self._log("cosim") as log:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
+
+    def synth(
+        self,
+        target: str,
+        *,
+        clock_mhz: float | None = None,
+        seeds: int | Sequence[int] = 1,
+        tool: str = "auto",
+        place: bool = True,
+        say: Callable[[str], None] = lambda step: None,
+    ) -> SynthResult:
+        """Synthesize the RTL for a target; the result is also written to `synth/<target>.json` in the project's folder.
+
+        Args:
+            target: a part or a family, see `gan2hls.targets`.
+            clock_mhz, seeds, tool, place, say: as `gan2hls.synth.synthesize` takes them.
+
+        Raises:
+            UserError: unknown target, or a clock wanted that no tool can tell. MissingToolError: a tool is missing.
+            ToolError: a tool failed; its log stays in `.run`.
+        """
+        result = synthesize(
+            self.pipeline,
+            self.directory / "rtl",
+            self.graph.name,
+            target,
+            tool=tool,
+            place=place,
+            clock_mhz=clock_mhz,
+            seeds=seeds,
+            cache=self._scratch / "synth",
+            scratch=self._scratch,
+            say=say,
+            warn=say,
+        )
+        # As all of a project, without times: the same input gives the same bytes.
+        write_json(self.directory / "synth" / f"{target}.json", dataclasses.replace(result, seconds={}).values())
+        return result
+
+    def check_netlist(
+        self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None
+    ) -> int:
+        """Map the RTL to a target's cells, simulate the netlist, and compare it with the golden model.
+
+        Args:
+            target: as `synth` takes it; of a family in `gan2hls.synth.check.MODELS`.
+            x: as `cosim` takes it; None takes two frames of random integers.
+
+        Returns:
+            How many values were compared.
+
+        Raises:
+            MismatchError: one differs. UserError: no models of the target's cells are at hand.
+            MissingToolError: yosys, Verilator or cocotb is missing. ToolError: one of them failed.
+        """
+        kind = self.graph.input.int_type
+        shape = (VECTORS, *self.graph.input.shape)
+        frames = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
+        stream = frames if x is None else self.graph.to_stream(self.graph.integers(x))
+        rtl = self.directory / "rtl"
+        return check_netlist(self.pipeline, rtl, self.graph.name, target, stream, scratch=self._scratch, say=say)
+
+    def vitis_estimate(self) -> SynthResult:
+        """What Vitis HLS estimated in the last `vitis`; also written to `synth/vitis-hls.json`.
+
+        Raises:
+            UserError: `vitis` has not run.
+        """
+        reports = self._scratch / "vitis" / "vitis" / "solution" / "syn" / "report"
+        result = read_csynth(reports / "csynth.xml")
+        write_json(self.directory / "synth" / "vitis-hls.json", result.values())
+        return result
 
     def vitis(self) -> Path:
         """Run the project's `build.tcl` with Vitis HLS: C simulation, synthesis, co-simulation and export as an IP.

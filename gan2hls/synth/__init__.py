@@ -2,6 +2,7 @@
 
 from gan2hls.synth.result import ESTIMATE, PLACED, SYNTHESIZED, Clock, MemoryUsage, StageUsage, SynthResult, Usage
 from gan2hls.synth.synthesis import TOOLS, Design, synthesize
+from gan2hls.synth.vitis import read_csynth
 
 __all__ = [
     "ESTIMATE",
@@ -14,5 +15,6 @@ __all__ = [
     "StageUsage",
     "SynthResult",
     "Usage",
+    "read_csynth",
     "synthesize",
 ]

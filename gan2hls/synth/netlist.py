@@ -79,13 +79,15 @@ class Netlist:
 
     def __init__(self, module: dict[str, Any], inputs: Mapping[str, set[str]], recipe: Recipe) -> None:
         self.recipe = recipe
-        self.scopes = {
-            name: cell["attributes"]["module"]
+        scopes = {
+            name: cell["attributes"]
             for name, cell in module["cells"].items()
             if cell["type"] == "$scopeinfo" and "module" in cell["attributes"]
         }
+        self.scopes = {name: attributes["module"] for name, attributes in scopes.items()}
         self.cells = {name: cell for name, cell in module["cells"].items() if cell["type"] != "$scopeinfo"}
-        self.stages = [name for name in self.scopes if "." not in name]
+        stages = [name for name in self.scopes if "." not in name]
+        self.stages = sorted(stages, key=lambda name: _line(scopes[name].get("cell_src", "")))
         self._inputs = inputs
         self._stage_set = set(self.stages)
         self._names: dict[int, list[str]] = defaultdict(list)
@@ -192,6 +194,11 @@ class Netlist:
         return tuple(sorted(found, key=lambda memory: memory.name))
 
 
+def _line(source: str) -> tuple[int, ...]:
+    """Line and column at which `<file>:<line>.<column>-…` begins."""
+    return tuple(map(int, re.findall(r"\d+", source.rpartition(":")[2].partition("-")[0])))
+
+
 def _within(cell: str, memory: str) -> bool:
     """Whether a cell is a part of a memory: `<memory>.<row>.<column>`, or the same as yosys writes it in the making."""
     return re.match(r"[.\[]", cell.removeprefix(memory)) is not None if cell.startswith(memory) else False
@@ -212,4 +219,4 @@ def _most(votes: Iterable[str]) -> str:
 
 def _plain(module: str) -> str:
     """The name in the source of a module that yosys made for certain parameters."""
-    return module.rpartition("\\")[2] if module.startswith("$paramod") else module
+    return module.split("\\")[1] if module.startswith("$paramod") else module

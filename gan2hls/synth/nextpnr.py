@@ -1,5 +1,6 @@
 """nextpnr: place and route for ECP5 and Gowin, and the clock that comes of it."""
 
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import read_json, write_text
 from gan2hls.synth.families import synth_command
 from gan2hls.synth.netlist import read_module
-from gan2hls.synth.result import Clock
+from gan2hls.synth.result import PLACED, Clock
 from gan2hls.synth.yosys import run_yosys
 from gan2hls.targets import TARGETS, Target
 from gan2hls.tools import Tool, require_tool, run_tool
+
+_FREQUENCY = re.compile(r"Max frequency for clock +'([^']+)': ([0-9.]+) MHz")
 
 PLACERS = ("ecp5", "gowin")
 """Families that are placed and routed."""
@@ -30,12 +33,14 @@ class Placer:
         goal_mhz: what nextpnr aims at where no clock is wanted.
         pins: of clock, input and output, where nextpnr wants each port on a pin: the design is then put between two
             shift registers. None leaves its ports unconnected to pins ("out of context").
+        notes: what must be known beside the clock.
     """
 
     tool: str
     options: tuple[str, ...]
     goal_mhz: float
     pins: tuple[str, str, str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _ecp5(size: str, package: str) -> Placer:
@@ -44,7 +49,9 @@ def _ecp5(size: str, package: str) -> Placer:
 
 
 def _gowin(device: str, family: str, pins: tuple[str, str, str]) -> Placer:
-    return Placer("nextpnr-himbaechel", ("--device", device, "--vopt", f"family={family}"), 100.0, pins)
+    options = ("--device", device, "--vopt", f"family={family}")
+    notes = ("nextpnr knows no delays of Gowin's multipliers: the clock leaves out every path through one",)
+    return Placer("nextpnr-himbaechel", options, 100.0, pins, notes)
 
 
 _PLACERS = {
@@ -102,33 +109,34 @@ def place_and_route(
     if placer.pins is not None:
         netlist = _harness(yosys, netlist, top, part, placer.pins, folder)
         options += ["--vopt", "cst=harness.cst"]
-    reports = []
+    reports, reached = [], []
     for number, seed in enumerate(seeds, 1):
         say(f"{placer.tool} for {part.name}, seed {seed} ({number} of {len(seeds)})")
         report = f"nextpnr-{seed}.json"
         command: list[str | Path] = [tool.path, *options, "--json", netlist.name, "--report", report]
         command += ["--seed", str(seed), "--freq", f"{goal:g}", "--timing-allow-fail"]
-        run_tool(command, what=placer.tool, log=folder / f"nextpnr-{seed}.log", cwd=folder)
+        log = run_tool(command, what=placer.tool, log=folder / f"nextpnr-{seed}.log", cwd=folder)
         reports.append(read_json(folder / report))
-    mhz = tuple(round(_reached(report, top), 2) for report in reports)
+        reached.append(round(_reached(log, top), 2))
+    mhz = tuple(reached)
     median = reports[mhz.index(statistics.median_low(mhz))]
-    clock = Clock(wanted_mhz, goal, tuple(seeds), mhz, tuple(critical_path(median)))
+    clock = Clock(wanted_mhz, goal, tuple(seeds), mhz, PLACED, tuple(critical_path(median)))
     cells = {name: (row["used"], row["available"]) for name, row in median["utilization"].items() if row["used"]}
     return Placed(clock, cells)
 
 
-def _reached(report: dict[str, Any], top: str) -> float:
-    """Of all clocks the slowest, in MHz."""
-    found = [float(clock["achieved"]) for clock in report.get("fmax", {}).values()]
+def _reached(log: str, top: str) -> float:
+    """Of all clocks the slowest after routing, in MHz; the log has it also where the report leaves it out."""
+    found = {clock: float(mhz) for clock, mhz in _FREQUENCY.findall(log)}  # the last line of a clock counts
     if not found:
         raise Gan2HlsError(f"nextpnr gave no clock frequency for {top}: it has no path from register to register")
-    return min(found)
+    return min(found.values())
 
 
 def critical_path(report: dict[str, Any]) -> list[str]:
     """The slowest path from register to register, a line for each step of it that takes time."""
     paths = [path for path in report.get("critical_paths", []) if "async" not in path["from"] + path["to"]]
-    lines = []
+    lines: list[str] = []
     slowest = max(paths, key=lambda path: sum(step["delay"] for step in path["path"]), default=None)
     for step in slowest["path"] if slowest else ():
         if lines and round(step["delay"], 2) == 0:  # from one carry cell to the next
@@ -150,8 +158,8 @@ def _harness(yosys: Tool, netlist: Path, top: str, part: Target, pins: tuple[str
     if any(direction == "inout" for direction, _ in ports.values()):
         raise UserError(f"{top}: a port that goes both ways can not be placed on {part.name}")
     widths = {side: [(n, w) for n, (d, w) in ports.items() if d == side and n != "clk"] for side in ("input", "output")}
-    if not widths["output"]:
-        raise UserError(f"{top}: has no outputs")
+    if not all(widths.values()):
+        raise UserError(f"{top}: needs an input beside `clk` and an output to be placed on {part.name}")
     write_text(folder / "harness.sv", render("synth/harness.sv.j2", top=top, **widths))
     write_text(folder / "harness.cst", render("synth/harness.cst.j2", pins=pins))
     command = synth_command(part).replace(" -noiopads", "")

@@ -91,6 +91,7 @@ class Clock:
         goal_mhz: what the tool was told to reach.
         seeds: of each run.
         mhz: reached by each of them.
+        figures: what they come from, as in `SynthResult`.
         critical_path: the slowest path of the run whose clock is the median (of an even number, the lower middle one),
             from its start to its end, a line each.
     """
@@ -99,6 +100,7 @@ class Clock:
     goal_mhz: float
     seeds: tuple[int, ...]
     mhz: tuple[float, ...]
+    figures: str = PLACED
     critical_path: tuple[str, ...] = ()
 
     @property
@@ -113,13 +115,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class SynthResult:
-    """What a synthesis gave; each figure is what `figures` says.
+    """What a synthesis gave.
 
     Attributes:
         top: the top module.
         target: name in `gan2hls.targets`.
-        figures: `ESTIMATE`, `SYNTHESIZED` or `PLACED`: what `usage` comes from. The clock, if there is one, is always
-            from place and route, or an estimate where `figures` is one.
+        figures: `ESTIMATE`, `SYNTHESIZED` or `PLACED`: what `usage`, `stages` and `memories` come from.
         usage: of the whole design.
         stages: the same, stage by stage; they add up to `usage`. Empty where the tool does not tell.
         memories: those of the source that are not tiny tables made by the tool.
@@ -215,8 +216,8 @@ class SynthResult:
             raise UserError("not a result of synthesis, or one of another version of gan2hls")
         try:
             known = {f.name: values[f.name] for f in dataclasses.fields(SynthResult)}
-            known["usage"] = Usage(**known["usage"])
-            known["stages"] = tuple(StageUsage(s["name"], s["module"], Usage(**s["usage"])) for s in known["stages"])
+            known["usage"] = _usage(known["usage"])
+            known["stages"] = tuple(StageUsage(s["name"], s["module"], _usage(s["usage"])) for s in known["stages"])
             known["memories"] = tuple(MemoryUsage(**memory) for memory in known["memories"])
             known["clock"] = _clock(known["clock"])
             known["placed"] = {cell: (int(used), int(there)) for cell, (used, there) in known["placed"].items()}
@@ -229,8 +230,12 @@ class SynthResult:
 MEMORY_KINDS = ("weights", "constants", "ring", "buffer")
 
 
+def _usage(values: Any) -> Usage:
+    return Usage(*(values[f.name] for f in dataclasses.fields(Usage)))
+
+
 def _clock(values: Any) -> Clock | None:
     if values is None:
         return None
     seeds, mhz, path = (tuple(values[name]) for name in ("seeds", "mhz", "critical_path"))
-    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, path)
+    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, values["figures"], path)

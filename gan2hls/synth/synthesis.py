@@ -1,6 +1,7 @@
 """Synthesis of a design for a target: the one function that runs the tools, and its cache."""
 
 import dataclasses
+import functools
 import json
 import shutil
 import tempfile
@@ -16,9 +17,11 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import ToolError, UserError
 from gan2hls.files import read_json, sha256, write_json
 from gan2hls.pipeline import Pipeline
+from gan2hls.resources import resource
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
-from gan2hls.synth.result import FORMAT, PLACED, SYNTHESIZED, SynthResult
+from gan2hls.synth.result import PLACED, SYNTHESIZED, SynthResult
+from gan2hls.synth.vivado import GOAL_MHZ, PARTS, run_vivado, vivado_part
 from gan2hls.synth.yosys import map_design, yosys_tool
 from gan2hls.targets import Target
 from gan2hls.targets import target as target_of
@@ -70,6 +73,9 @@ class Design:
         return sha256(str(len(self.sources)), *(p for n in names for p in (n, (self.folder / n).read_bytes())))
 
     def copy(self, folder: Path) -> None:
+        """Put everything into another folder, under the same names."""
+        if folder == self.folder:
+            return
         for name in (*self.sources, *self.memories):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.folder / name, folder / name)
@@ -88,6 +94,7 @@ def synthesize(
     seeds: int | Sequence[int] = 1,
     cache: Path | str | None = None,
     work: Path | str | None = None,
+    scratch: Path | str | None = None,
     say: Say = lambda step: None,
     warn: Say = warnings.warn,
 ) -> SynthResult:
@@ -107,6 +114,7 @@ def synthesize(
         cache: folder of results; one with the same sources, options and versions of the tools is not made again.
         work: folder for scripts, netlists, logs and reports, which then stay; without it they go to a temporary folder,
             of which only the logs stay, and only where a tool failed.
+        scratch: where that temporary folder is made; None takes the system's own.
         say: called with each step as it begins.
         warn: called if a damaged entry of the cache was found, which is made anew.
 
@@ -123,19 +131,20 @@ def synthesize(
     numbers = _seeds(seeds)
     if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
         raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
-    if chosen == "vivado":
-        raise NotImplementedError
-    placer = placer_of(part) if place else None
-    if clock_mhz is not None and placer is None:
+    placer = placer_of(part) if place and chosen == "yosys" else None
+    if clock_mhz is not None and placer is None and (chosen == "yosys" or not place):
         raise UserError(_no_clock(part, place))
-    with _folder(work) as folder:
+    with working_folder(work, scratch) as folder:
         if rtl is None:
             if pipeline is None:
                 raise UserError("synthesize needs a pipeline or the folder of a design")
             rtl = folder / "rtl"
             write_rtl(pipeline, rtl, name=top)
         design = Design.read(Path(rtl), sources)
-        job = _Job(design, top, part, yosys_tool(), placer, clock_mhz, numbers)
+        if chosen == "vivado":
+            job: _Job = _VivadoJob(design, top, part, clock_mhz, require_tool("vivado"), place)
+        else:
+            job = _YosysJob(design, top, part, clock_mhz, yosys_tool(), placer, numbers)
         return _cached(job, folder, None if cache is None else Path(cache), say, warn)
 
 
@@ -151,7 +160,7 @@ def choose_tool(tool: str, part: Target) -> str:
     if tool == "vivado" and not xilinx:
         raise UserError(f"{part.name}: Vivado does not know {part.family.name}; use the tool yosys")
     if tool == "auto":
-        return "vivado" if xilinx and part.luts is not None and find_tool("vivado") else "yosys"
+        return "vivado" if xilinx and part.name in PARTS and find_tool("vivado") else "yosys"
     return tool
 
 
@@ -175,14 +184,16 @@ def _no_clock(part: Target, place: bool) -> str:
 
 
 @contextmanager
-def _folder(work: Path | str | None) -> Iterator[Path]:
+def working_folder(work: Path | str | None, scratch: Path | str | None) -> Iterator[Path]:
     """The folder to work in; a temporary one keeps its logs if a tool failed, and is gone otherwise."""
     if work is not None:
         path = Path(work).resolve()
         path.mkdir(parents=True, exist_ok=True)
         yield path
         return
-    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-"))
+    if scratch is not None:
+        Path(scratch).mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-", dir=scratch)).resolve()
     keep = False
     try:
         yield path
@@ -201,12 +212,80 @@ def _folder(work: Path | str | None) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class _Job:
+    """What is to be done, and what the result depends on."""
+
     design: Design
     top: str
     part: Target
+    clock_mhz: float | None
+
+    def tools(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def options(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+        """Do it in a folder that holds the design."""
+        raise NotImplementedError
+
+    def digest(self) -> str:
+        values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
+        return sha256(_code(), self.top, json.dumps(values, sort_keys=True), self.design.digest())
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of this package and its scripts: what counts cells or runs tools otherwise gives another result."""
+    files = [*Path(__file__).parent.glob("*.py"), *resource("templates", "synth").iterdir()]
+    return sha256(
+        *(part for path in sorted(files, key=lambda path: path.name) for part in (path.name, path.read_bytes()))
+    )
+
+
+@dataclass(frozen=True)
+class _VivadoJob(_Job):
+    vivado: Tool
+    place: bool
+
+    def tools(self) -> dict[str, str]:
+        return {"vivado": self.vivado.version}
+
+    def options(self) -> dict[str, Any]:
+        goal = self.clock_mhz if self.clock_mhz is not None else GOAL_MHZ
+        script = "out of context, hierarchy rebuilt"
+        return {"part": vivado_part(self.part), "script": script, "place_and_route": self.place, "goal_mhz": goal}
+
+    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+        start = time.monotonic()
+        done = run_vivado(
+            self.vivado,
+            self.design.sources,
+            self.top,
+            self.part,
+            wanted_mhz=self.clock_mhz,
+            place=self.place,
+            folder=folder,
+            say=say,
+        )
+        return SynthResult(
+            top=self.top,
+            target=self.part.name,
+            figures=PLACED if self.place else SYNTHESIZED,
+            usage=done.usage,
+            stages=done.stages,
+            clock=done.clock,
+            tools=self.tools(),
+            options=self.options(),
+            digest=digest,
+            seconds={"vivado": round(time.monotonic() - start, 2)},
+        )
+
+
+@dataclass(frozen=True)
+class _YosysJob(_Job):
     yosys: Tool
     placer: Placer | None
-    clock_mhz: float | None
     seeds: tuple[int, ...]
 
     def tools(self) -> dict[str, str]:
@@ -228,14 +307,8 @@ class _Job:
         assert self.placer is not None
         return self.clock_mhz if self.clock_mhz is not None else self.placer.goal_mhz
 
-    def digest(self) -> str:
-        values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
-        return sha256(str(FORMAT), self.top, json.dumps(values, sort_keys=True), self.design.digest())
-
     def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
         seconds: dict[str, float] = {}
-        if folder != self.design.folder:
-            self.design.copy(folder)
         say(f"yosys for {self.part.name}")
         start = time.monotonic()
         mapped = map_design(self.yosys, self.design.sources, self.top, self.part, folder)
@@ -259,8 +332,9 @@ class _Job:
             return dataclasses.replace(result, unplaced="not placed and routed: the design is larger than the part")
         start = time.monotonic()
         placed = self._place(mapped.netlist, folder, say)
+        notes = (*result.notes, *self.placer.notes)
         seconds[self.placer.tool] = round(time.monotonic() - start, 2)
-        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells, figures=PLACED)
+        return dataclasses.replace(result, clock=placed.clock, placed=placed.cells, notes=notes)
 
     def _place(self, netlist: Path, folder: Path, say: Say) -> Placed:
         assert self.placer is not None
@@ -285,6 +359,7 @@ def _cached(job: _Job, folder: Path, cache: Path | None, say: Say, warn: Say) ->
             return _read_entry(entry, digest)
         except UserError as error:
             warn(f"{entry}: damaged entry of the cache, made anew ({error})")
+    job.design.copy(folder)
     result = job.run(folder, digest, say)
     if entry is not None:
         values = result.values()
