@@ -68,7 +68,7 @@ def choose_folding(
     else:
         chosen = {name: _cheapest(name, choices, interval) for name, choices in options.items()}
     busy = [node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen]
-    return _complete(graph, {**fixed, **chosen}, max(busy, default=0))
+    return _complete(graph, {**fixed, **chosen}, max(busy, default=0), family)
 
 
 def _read_given(graph: Graph, given: Given) -> Folding:
@@ -90,6 +90,9 @@ def _read_given(graph: Graph, given: Given) -> Folding:
             if not 1 <= value <= limit:
                 accepted = f"use 1 to {limit}, its {side} channels"
                 problems.append(f"folding of {name}: {what} {value} is not supported; {accepted}")
+        if not 1 <= fold.parts <= (2 if op.stem == "requantize" else 1):
+            accepted = "use 1 or 2" if op.stem == "requantize" else f"{op.stem} has no wide products"
+            problems.append(f"folding of {name}: parts {fold.parts} is not supported; {accepted}")
         if not 1 <= fold.packing <= (fold.pe if isinstance(op, MacOp) else 1):
             accepted = "use 1 to pe" if isinstance(op, MacOp) else f"{op.stem} has no weights to pack"
             problems.append(f"folding of {name}: packing {fold.packing} is not supported; {accepted}")
@@ -184,7 +187,7 @@ def _cheapest(name: str, choices: list[Choice], interval: int) -> Fold:
     return fold
 
 
-def _complete(graph: Graph, chosen: Folding, target: int) -> Folding:
+def _complete(graph: Graph, chosen: Folding, target: int, family: Family | None) -> Folding:
     """Lanes for the ops without weights: as few as keep up with what comes before and with `target` cycles a frame."""
     folding: Folding = {}
     burst = 1  # cycles in which the stage before gives its smallest burst of `lanes` channels
@@ -201,7 +204,8 @@ def _complete(graph: Graph, chosen: Folding, target: int) -> Folding:
             lanes, burst = fold.pe, 1
         else:
             wanted = _fewest_lanes(node.op, tensor, target, groups(min(lanes, tensor.channels), burst))
-            fold = Fold(wanted, wanted)
+            wide = node.op.stem == "requantize" and family is not None and tensor.int_type.bits > family.factor_bits
+            fold = Fold(wanted, wanted, parts=1 + wide)
             lanes, burst = wanted, 1
         folding[node.name] = fold
     return folding

@@ -105,6 +105,8 @@ class Fold:
     The rest is for MAC ops. `packing` output channels share each hardware multiplier, where its ports are wide enough.
     A step takes its `simd` channels from `tap_rows` × `tap_columns` neighbouring taps. The channels that remain where
     `simd` does not divide them come in steps of their own, from `rest_rows` × `rest_columns` taps.
+
+    A requantization makes each product of `parts` multipliers, 1 or 2, with a register behind each.
     """
 
     pe: int = 1
@@ -114,6 +116,7 @@ class Fold:
     tap_columns: int = 1
     rest_rows: int = 1
     rest_columns: int = 1
+    parts: int = 1
 
     @property
     def lanes(self) -> int:

@@ -278,9 +278,9 @@ def _kernel(up: Beats, stage: Stage) -> Beats:
     """The rule of a stage without a ring."""
     values = stage.parameters
     if stage.stem == "requantize":
-        return _registers(up, 5 + values["Leaky"])
+        return _registers(up, 6 + values["Leaky"])
     if stage.stem == "lookup":
-        return _registers(up, 1)
+        return _registers(up, 2)
     if stage.stem == "upsample":
         beats = groups(values["Channels"], values["Lanes"])
         return _upsample(up, beats, values["InWidth"], values["FactorHeight"], values["FactorWidth"])

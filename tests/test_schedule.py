@@ -99,7 +99,8 @@ def draw_folding(rng: np.random.Generator, graph: Graph) -> dict[str, Fold]:
         if isinstance(node.op, MacOp):
             fold = draw_taps(rng, node.op, tensor, replace(fold, packing=int(rng.integers(1, min(fold.pe, 3) + 1))))
         elif not isinstance(node.op, Reshape):
-            fold = Fold(fold.pe, fold.pe)
+            parts = int(rng.integers(1, 3)) if isinstance(node.op, Requantize) else 1
+            fold = Fold(fold.pe, fold.pe, parts=parts)
         folding[node.name] = fold
     return folding
 

@@ -137,7 +137,7 @@ class Requantize(Op):
         return tensor.pixels * groups(tensor.channels, fold.simd)
 
     def multipliers(self, fold: Fold) -> int:
-        return fold.pe * (int(self.use_multiplier) or int(self.leaky))
+        return fold.pe * (fold.parts if self.use_multiplier else int(self.leaky))
 
     def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
         arrays = self._arrays()
@@ -158,6 +158,7 @@ class Requantize(Op):
             "High": self.high,
             "Leaky": int(self.leaky),
             "UseMultiplier": int(self.use_multiplier),
+            "Parts": fold.parts,
         }
 
     def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:

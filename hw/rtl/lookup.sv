@@ -43,8 +43,8 @@ module lookup #(
 
   localparam int unsigned Roms = (Lanes + 1) / 2;
 
-  logic [Lanes*OutBits-1:0] value_q;
-  logic                     value_valid_q, value_last_q;
+  logic [Lanes*OutBits-1:0] read_q, value_q;
+  logic                     read_valid_q, read_last_q, value_valid_q, value_last_q;
   logic                     advance, skid_ready;
 
   assign advance       = !value_valid_q || skid_ready;
@@ -64,26 +64,36 @@ module lookup #(
     end
 
     always_ff @(posedge clk) begin
-      if (advance) value_q[Lane0*OutBits +: OutBits] <= mem[s_axis_tdata[Lane0*InBits +: InBits]];
+      if (advance) read_q[Lane0*OutBits +: OutBits] <= mem[s_axis_tdata[Lane0*InBits +: InBits]];
     end
 
     if (Lane1 < Lanes) begin : gen_second_port
       always_ff @(posedge clk) begin
-        if (advance) value_q[Lane1*OutBits +: OutBits] <= mem[s_axis_tdata[Lane1*InBits +: InBits]];
+        if (advance) read_q[Lane1*OutBits +: OutBits] <= mem[s_axis_tdata[Lane1*InBits +: InBits]];
       end
     end
   end
 
   always_ff @(posedge clk) begin
-    if (!rst_n)       value_valid_q <= 1'b0;
-    else if (advance) value_valid_q <= s_axis_tvalid;
+    if (!rst_n) begin
+      read_valid_q  <= 1'b0;
+      value_valid_q <= 1'b0;
+    end else if (advance) begin
+      read_valid_q  <= s_axis_tvalid;
+      value_valid_q <= read_valid_q;
+    end
   end
 
+  // The ROM's slow output goes straight into flip-flops.
   always_ff @(posedge clk) begin
-    if (advance) value_last_q <= s_axis_tlast;
+    if (advance) begin
+      read_last_q  <= s_axis_tlast;
+      value_last_q <= read_last_q;
+      value_q      <= read_q;
+    end
   end
 
-  // Makes the ready that stalls the ROM a register, and takes the ROM's slow output into flip-flops.
+  // Makes the ready that stalls the ROM a register.
   skid_buffer #(.Bits(Lanes * OutBits)) u_skid (
     .clk, .rst_n,
     .s_axis_tdata(value_q), .s_axis_tvalid(value_valid_q), .s_axis_tready(skid_ready), .s_axis_tlast(value_last_q),

@@ -23,6 +23,7 @@ module requantize #(
   parameter int High           = 127,
   parameter int Leaky          = 0,
   parameter int UseMultiplier  = 1,
+  parameter int Parts         = 1,  // multipliers that a product takes: 2 where their ports are too narrow for one
   parameter     MultiplierFile = "",
   parameter     BiasFile       = "",
   parameter     NegativeMultiplierFile = "",
@@ -61,8 +62,10 @@ module requantize #(
                                                    : ((BiasBits > HalfBits) ? BiasBits : HalfBits);
   localparam int TotalBits = (Widest + 2 > OutBits + 2 + Shift) ? Widest + 2 : OutBits + 2 + Shift;
 
-  // Registers: 2 while the parameters are read, 1 for the sign of t if leaky, then product, sum, result.
-  localparam int Stages = 5 + ((Leaky != 0) ? 1 : 0);
+  localparam int PartBits = 17;
+
+  // Registers: 2 while the parameters are read, 1 for the sign of t if leaky, then the product's parts, product, sum, result.
+  localparam int Stages = 6 + ((Leaky != 0) ? 1 : 0);
   logic enable, out_ready;
   logic [Stages-1:0] valid_q, last_q;
   assign enable = !valid_q[Stages-1] || out_ready;
@@ -158,8 +161,8 @@ module requantize #(
   for (genvar l = 0; l < Lanes; l++) begin : gen_lane
     logic signed [XBits-1:0] value;
     logic signed [MultiplierBits-1:0] factor;
-    logic signed [ProductBits-1:0] product_d, product_q;
-    logic signed [BiasBits-1:0] bias_q;
+    logic signed [ProductBits-1:0] product_q;
+    logic signed [BiasBits-1:0] bias1_q, bias2_q;
     logic signed [TotalBits-1:0] total_q, shifted;
     logic [OutBits-1:0] y_q;
 
@@ -169,20 +172,44 @@ module requantize #(
       assign value = signed'({1'b0, x[l*InBits+:InBits]});
     end
     assign factor = signed'(m[l*MultiplierBits+:MultiplierBits]);
-    if (UseMultiplier != 0) begin : gen_multiply
-      assign product_d = value * factor;
-    end else if (Leaky != 0) begin : gen_shift_or_multiply
-      assign product_d = negative[l] ? value * factor : ProductBits'(value) <<< unsigned'(factor);
-    end else begin : gen_shift
-      assign product_d = ProductBits'(value) <<< unsigned'(factor);
+    if (UseMultiplier != 0 && Parts > 1 && XBits > PartBits + 1) begin : gen_parts  // value = high·2^PartBits + low
+      localparam int HighBits = XBits - PartBits;
+      logic signed [PartBits:0] low;
+      logic signed [HighBits-1:0] high;
+      logic signed [PartBits+MultiplierBits:0] low_q;
+      logic signed [HighBits+MultiplierBits-1:0] high_q;
+      assign low  = signed'({1'b0, value[PartBits-1:0]});
+      assign high = value[XBits-1:PartBits];
+      always_ff @(posedge clk) begin
+        if (enable) begin
+          low_q     <= low * factor;
+          high_q    <= high * factor;
+          product_q <= (ProductBits'(high_q) <<< PartBits) + ProductBits'(low_q);
+        end
+      end
+    end else begin : gen_whole
+      logic signed [ProductBits-1:0] product_d, whole_q;
+      if (UseMultiplier != 0) begin : gen_multiply
+        assign product_d = value * factor;
+      end else if (Leaky != 0) begin : gen_shift_or_multiply
+        assign product_d = negative[l] ? value * factor : ProductBits'(value) <<< unsigned'(factor);
+      end else begin : gen_shift
+        assign product_d = ProductBits'(value) <<< unsigned'(factor);
+      end
+      always_ff @(posedge clk) begin
+        if (enable) begin
+          whole_q   <= product_d;
+          product_q <= whole_q;
+        end
+      end
     end
 
     assign shifted = total_q >>> Shift;
     always_ff @(posedge clk) begin
       if (enable) begin
-        product_q <= product_d;
-        bias_q    <= signed'(b[l*BiasBits+:BiasBits]);
-        total_q   <= TotalBits'(product_q) + TotalBits'(bias_q) + ((Shift > 0) ? TotalBits'(1) <<< (Shift - 1) : '0);
+        bias1_q <= signed'(b[l*BiasBits+:BiasBits]);
+        bias2_q <= bias1_q;
+        total_q <= TotalBits'(product_q) + TotalBits'(bias2_q) + ((Shift > 0) ? TotalBits'(1) <<< (Shift - 1) : '0);
         if (shifted < TotalBits'(Low)) y_q <= OutBits'(Low);
         else if (shifted > TotalBits'(High)) y_q <= OutBits'(High);
         else y_q <= shifted[OutBits-1:0];

@@ -25,6 +25,7 @@ def designs(rng: np.random.Generator) -> dict[str, Case]:
     codebook = Conv2d(rng.permutation(16).reshape(1, 1, 4, 4), 4, codebook=tuple(range(-9, 7)))
     multipliers, biases = np.array([570, -1310, 900]), np.array([1000, -77, 5])
     leaky = Requantize(multipliers, biases, 8, -100, 90, S8, 1.0, np.array([300, 90, -140]), np.zeros(3, int))
+    wide = Requantize(np.array([90_000, -131_072, 7]), biases, 36, -100, 90, S8, 1.0)
     table = Lookup(rng.permutation(256) - 128, S8, 1.0)
     return {
         "transposed": single("transposed", transposed, (3, 3, 4), S8, 2, 2),
@@ -38,6 +39,7 @@ def designs(rng: np.random.Generator) -> dict[str, Case]:
         "empty": single("empty", empty, (3, 3, 2), S8, 2, 2),
         "codebook": single("codebook", codebook, (2, 3, 4), S8, 4, 2),
         "leaky": single("leaky", leaky, (6, 6, 3), IntType(9, True), 2),
+        "parts": Case("parts", TensorType((4, 4, 3), IntType(26, True), 1.0), (wide,), (Fold(2, 2, parts=2),)),
         "lookup": single("lookup", table, (6, 6, 3), S8, 2),
         "upsample": single("upsample", Upsample((2, 3)), (3, 4, 3), S8, 2),
         "reshape": single("reshape", Reshape((3, 3, 4)), (2, 3, 6), S8, 3, 4),
