@@ -34,7 +34,7 @@ module ring_memory #(
         else if (write) write_q <= (int'(write_q) == Words - 1) ? '0 : write_q + IndexBits'(1);
       end
 
-      logic [Bits-1:0] mem [0:Words-1];
+      (* no_rw_check *) logic [Bits-1:0] mem [0:Words-1];  // what is read while it is written is not used
       logic [Bits-1:0] read_q, data_q;
       always_ff @(posedge clk) begin
         if (write) mem[write_q] <= write_data;

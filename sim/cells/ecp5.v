@@ -129,10 +129,16 @@ module DP16KD (
       DIA3, DIA2, DIA1, DIA0};
   reg [17:0] out_a;
   reg [35:0] out_b;
+  reg [17:0] out_a_q;
+  reg [35:0] out_b_q;
+  wire [17:0] given_a = REGMODE_A == "OUTREG" ? out_a_q : out_a;
+  wire [35:0] given_b = REGMODE_B == "OUTREG" ? out_b_q : out_b;
+  always @(posedge CLKA) if (OCEA) out_a_q <= out_a;
+  always @(posedge CLKB) if (OCEB) out_b_q <= out_b;
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1,
-      DOA0} = DATA_WIDTH_B == 36 ? out_b[17:0] : out_a;
+      DOA0} = DATA_WIDTH_B == 36 ? given_b[17:0] : given_a;
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1,
-      DOB0} = DATA_WIDTH_B == 36 ? out_b[35:18] : out_b[17:0];
+      DOB0} = DATA_WIDTH_B == 36 ? given_b[35:18] : given_b[17:0];
 
   reg [8:0] mem [0:2047];
   integer i;
