@@ -1,6 +1,6 @@
 """The model behind `gan2hls estimate`: synthesizes the networks that it is fitted to, and fits it.
 
-`make fit-estimate`, or `python benchmarks/estimate.py [--families xc7 …] [--no-synthesis]`. Random pipelines of several
+`make fit-estimate`, or `python benchmarks/estimate.py [--no-synthesis]`. Random pipelines of several
 layers, drawn from fixed seeds, are mapped by yosys for every family (kept in `--cache`, so that only what has changed
 runs again). What yosys counted goes to `benchmarks/results/estimate.json`, the fitted coefficients to
 `gan2hls/estimate_model.json`; the networks marked `held_out` are left out of the fit, and tell its error.
@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rich.console import Console
 from gan2hls.estimate import estimate, instances, stage_usage
 from gan2hls.estimate.features import Counted, Features, count
 from gan2hls.estimate.memories import Shape, shapes
-from gan2hls.estimate.model import Coefficients, Model, fit, smape
+from gan2hls.estimate.model import Coefficients, Model, Row, fit, smape
 from gan2hls.files import read_json, write_json
 from gan2hls.folding import choose_folding, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
@@ -35,16 +36,20 @@ from gan2hls.targets import FAMILIES, Family
 RESULTS = Path(__file__).resolve().parent / "results"
 MODEL = resource("gan2hls", "estimate") / "model.json"
 TOP = "network"
+MACHINES = (
+    *("mac", "requantize", "lookup", "upsample", "fifo"),
+    *("serializer", "deserializer", "gearbox", "skid_buffer"),
+)
 console = Console(highlight=False)
-DRAWN = 10
+DRAWN = 7
 """Random pipelines that the model is fitted to."""
 
 PRIORS = {
     "luts": {
         "memory LUTs": 1.0,
         "stored bits": 0.5,
-        "table outputs": 0.7,
-        "table bits": 0.7,
+        "table outputs": 0.8,
+        "codebook outputs": 0.7,
         "soft products": 1.0,
         "adder tree": 1.0,
         "adders": 1.0,
@@ -65,15 +70,26 @@ PRIORS = {
         "choices": 0.3,
         "counters": 1.5,
         "signed inputs": 1.5,
-        "unpacked": 0.7,
+        "packing": 0.6,
         "shifters": 0.5,
+        "saturation": 0.3,
+        "row and column tables": 0.5,
+        "one": 10.0,
+        "table bits": 0.7,
+        "part sums": 1.0,
+        "multiplier sums": 0.3,
+        "pixel buffers": 0.3,
     },
     "flip_flops": dict.fromkeys(
         (
             "soft memory outputs",
             "second registers of soft memory",
+            "second registers of block RAM",
             "stored bits",
             "products in LUTs",
+            "products in multipliers",
+            "packed inputs",
+            "absorbed lanes",
             "adder tree",
             "accumulators",
             "skid buffer",
@@ -105,6 +121,9 @@ PRIORS = {
 }
 """What the structure of the RTL lets expect of each feature: where few rows tell otherwise, it stays near to this."""
 
+PRIOR_ROWS, COMMON_ROWS, STAGE_WEIGHT = 10.0, 10.0, 0.3
+"""Rows that what is expected counts as: by `PRIORS`, and by families that are alike; and a stage, beside a network."""
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -113,6 +132,7 @@ class Case:
     name: str
     held_out: bool
     pipeline: Pipeline
+    families: tuple[str, ...] = tuple(FAMILIES)
 
 
 class Chain:
@@ -240,7 +260,7 @@ def dcgan(
 ) -> Pipeline:
     """A generator as DCGAN has it: latents, transposed convolutions with ReLU, tanh by table at the end."""
     chain = Chain(np.random.default_rng(seed), (1, 1, widths[0]), IntType(activation_bits, True))
-    for index, (channels, out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (channels, out) in enumerate(pairwise(widths)):
         weights = chain.weights((4, 4, channels, out), weight_bits)
         first, last = index == 0, index == len(widths) - 2
         stride, padding = (1, 0) if first else (2, 1)
@@ -266,16 +286,19 @@ def shipped(weight_bits: int, activation_bits: int, multipliers: int) -> Pipelin
 
 
 def cases() -> Iterator[Case]:
-    """All networks of the set, the same ones each time."""
+    """All networks of the set, the same ones each time.
+
+    Families of the same kind of LUT are close to each other, so most networks are mapped for one of each kind.
+    """
+    lut4, lut6 = ("ecp5", "gowin", "nexus"), ("xc7", "xcup")
     for seed in range(DRAWN):
-        yield Case(f"random {seed}", False, draw(seed))
+        some = (lut4[(seed + 1) % 3], lut6[seed // 2 % 2])
+        yield Case(f"random {seed}", False, draw(seed), (*lut4, *lut6) if seed == 0 else some)
     yield Case("dcgan 24-16-8-1 W8A8 M12", False, dcgan((24, 16, 8, 1), 8, 8, 12, None, 1))
-    yield Case("dcgan 16-12-3 W4A4 M24", False, dcgan((16, 12, 3), 4, 4, 24, "ecp5", 2))
-    for seed in (100, 101):
-        yield Case(f"random {seed}", True, draw(seed))
+    yield Case("dcgan 16-12-3 W4A4 M24", False, dcgan((16, 12, 3), 4, 4, 24, "ecp5", 2), ("ecp5", "xcup"))
+    yield Case("random 100", True, draw(100))
     yield Case("dcgan 32-24-12-1 W6A6 M24", True, dcgan((32, 24, 12, 1), 6, 6, 24, None, 3))
     yield Case("qdcgan 24-16-3 W2A4 M48", True, dcgan((24, 16, 3), 2, 4, 48, "xc7", 4))
-    yield Case("digit-dcgan W8A8 M64", True, shipped(8, 8, 64))
 
 
 def synthesized(case: Case, family: str, cache: Path) -> SynthResult:
@@ -284,10 +307,10 @@ def synthesized(case: Case, family: str, cache: Path) -> SynthResult:
         return synthesize(case.pipeline, None, TOP, family, tool="yosys", place=False, cache=cache, scratch=scratch)
 
 
-def run(case: Case, families: list[str], cache: Path) -> dict[str, Any]:
+def run(case: Case, cache: Path) -> dict[str, Any]:
     """A network with what yosys counts of it, as JSON values."""
     counted = {}
-    for family in families:
+    for family in case.families:
         result = synthesized(case, family, cache)
         console.print(f"  {family}: {result.usage.luts} LUTs, {result.usage.flip_flops} flip-flops")
         counted[family] = {
@@ -317,26 +340,48 @@ def counts(network: dict[str, Any], family: str) -> dict[str, Counted]:
 
 
 def fit_all(networks: list[dict[str, Any]]) -> Coefficients:
-    """Coefficients of all families, from the networks that are not held out."""
-    coefficients: Coefficients = {}
-    for family in FAMILIES:
-        rows: dict[str, dict[str, list[tuple[Features, float]]]] = {"luts": {}, "flip_flops": {}}
-        for network in networks:
-            if network["held_out"] or family not in network["counted"]:
-                continue
-            for name, found in counts(network, family).items():
-                luts, _, flip_flops, _, _ = network["counted"][family]["stages"][name]
-                rows["luts"].setdefault(found.machine, []).append((found.luts, luts))
-                rows["flip_flops"].setdefault(found.machine, []).append((found.flip_flops, flip_flops))
-        coefficients[family] = {
-            what: {machine: fit(found, PRIORS[what]) for machine, found in sorted(machines.items())}
-            for what, machines in rows.items()
-        }
+    """Coefficients of all families, from the networks that are not held out.
+
+    First those of all families with the same kind of LUT together; from these, a family's own rows lead away.
+    """
+    coefficients: Coefficients = {family: {} for family in FAMILIES}
+    for inputs in (4, 6):
+        alike = [name for name, family in FAMILIES.items() if family.lut_inputs == inputs]
+        for what in ("luts", "flip_flops"):
+            priors = {f"{machine}/{name}": value for machine in MACHINES for name, value in PRIORS[what].items()}
+            rows = {name: list(_rows(networks, name, what)) for name in alike}
+            together = {**priors, **fit([row for of in rows.values() for row in of], priors, PRIOR_ROWS)}
+            for name in alike:
+                found = {**together, **fit(rows[name], together, COMMON_ROWS)}
+                coefficients[name][what] = {machine: _of_machine(found, machine) for machine in MACHINES}
     return coefficients
 
 
+def _of_machine(found: dict[str, float], machine: str) -> dict[str, float]:
+    return {key.split("/")[1]: value for key, value in found.items() if value > 0 and key.split("/")[0] == machine}
+
+
+def _rows(networks: list[dict[str, Any]], family: str, what: str) -> Iterator[Row]:
+    """Features (`kind of kernel/name`) and what was counted, of each stage and, with more weight, of whole networks.
+
+    To which of two neighbours a cell belongs is at times a guess (`synth.netlist`), and wrong by a whole register.
+    """
+    index = {"luts": 0, "flip_flops": 2}[what]
+    for network in networks:
+        if network["held_out"] or family not in network["counted"]:
+            continue
+        whole: Features = {}
+        for name, found in counts(network, family).items():
+            values = getattr(found, what)
+            named = {f"{found.machine}/{key}": value for key, value in values.items()}
+            yield named, network["counted"][family]["stages"][name][index], STAGE_WEIGHT
+            for key, value in named.items():
+                whole[key] = whole.get(key, 0.0) + value
+        yield whole, network["counted"][family]["total"][index], 1.0
+
+
 def errors(networks: list[dict[str, Any]], model: Model, held_out: bool) -> dict[str, dict[str, float]]:
-    """Per family: sMAPE in percent of LUTs and flip-flops, and networks whose multipliers and block RAMs are not exact."""
+    """Per family: sMAPE in percent of LUTs and flip-flops, and networks whose multipliers or block RAMs are wrong."""
     found = {}
     for family in FAMILIES:
         luts, flip_flops = [], []
@@ -351,8 +396,8 @@ def errors(networks: list[dict[str, Any]], model: Model, held_out: bool) -> dict
             wrong += (total.dsps, total.block_rams) != (counted.dsps, counted.block_rams)
             networks_counted += 1
         found[family] = {
-            "luts": round(smape(*zip(*luts, strict=True)), 2),
-            "flip_flops": round(smape(*zip(*flip_flops, strict=True)), 2),
+            "luts": round(smape(*zip(*luts, strict=True)), 2) if luts else None,
+            "flip_flops": round(smape(*zip(*flip_flops, strict=True)), 2) if flip_flops else None,
             "networks": networks_counted,
             "wrong_multipliers_or_block_rams": wrong,
         }
@@ -361,7 +406,6 @@ def errors(networks: list[dict[str, Any]], model: Model, held_out: bool) -> dict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
     parser.add_argument("--cache", type=Path, default=Path("runs/fit-estimate"), help="folder of yosys' results")
     parser.add_argument("--no-synthesis", action="store_true", help="fit to what is stored")
     arguments = parser.parse_args()
@@ -373,7 +417,7 @@ def main() -> None:
         networks = []
         for case in cases():
             console.print(case.name)
-            networks.append(run(case, arguments.families, arguments.cache))
+            networks.append(run(case, arguments.cache))
     seconds = round(time.monotonic() - start, 1)
     tools: dict[str, str] = {}
     for network in networks:
@@ -382,8 +426,9 @@ def main() -> None:
     coefficients = fit_all(networks)
     model = Model(coefficients, tools, {})
     fitted, held_out = (errors(networks, model, out) for out in (False, True))
+    pipeline = shipped(8, 8, 64)
     start = time.monotonic()
-    estimate(shipped_pipeline := shipped(8, 8, 64), "ecp5", model=model)
+    estimate(pipeline, "ecp5", model=model)
     taken = round(time.monotonic() - start, 2)
     write_json(MODEL, {"tools": tools, "held_out_smape_percent": _pair(held_out), "coefficients": coefficients})
     write_json(
@@ -393,7 +438,7 @@ def main() -> None:
             "tools": tools,
             "synthesis_s": seconds,
             "estimate_s": taken,
-            "stages": len(shipped_pipeline.stages),
+            "estimated_stages": len(pipeline.stages),
             "fitted": fitted,
             "held_out": held_out,
             "networks": networks,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gan2hls.estimate.memories import Mapped, Shape, map_memory
 from gan2hls.estimate.multipliers import hardware_multipliers
+from gan2hls.targets import FAMILIES
 
 PART_BITS = 17
 """Bits of the lower part of a wide product (`requantize.sv`)."""
@@ -68,7 +69,7 @@ def count(stem: str, values: Values, shapes: Sequence[Shape], family: str) -> Co
         _fifo(values, luts, flip_flops)
     else:
         _small(stem, values, luts, flip_flops)
-    _memories(stem, memories, luts, flip_flops)
+    _memories(stem, memories, FAMILIES[family].lut_inputs, luts, flip_flops)
     luts["one"] = flip_flops["one"] = 1.0
     mac = machine == "mac"
     return Counted(
@@ -83,7 +84,9 @@ def count(stem: str, values: Values, shapes: Sequence[Shape], family: str) -> Co
     )
 
 
-def _memories(stem: str, memories: Sequence[tuple[Shape, Mapped]], luts: Features, flip_flops: Features) -> None:
+def _memories(
+    stem: str, memories: Sequence[tuple[Shape, Mapped]], lut_inputs: int, luts: Features, flip_flops: Features
+) -> None:
     for shape, mapped in memories:
         if shape.kind in ("weights", "ring") or stem == "requantize":
             where = "block RAM" if mapped.where == "block RAM" else "soft memory"
@@ -97,9 +100,12 @@ def _memories(stem: str, memories: Sequence[tuple[Shape, Mapped]], luts: Feature
                 flip_flops["stored bits"] += shape.words * shape.bits
                 luts["stored bits"] += shape.words * shape.bits
             elif shape.words > 1:
-                # A LUT tells the bits of 4 or 6 inputs apart; up to there one is enough.
-                luts["table bits"] += max(0, shape.words - 16) * shape.bits * shape.reads / 16
-                luts["table outputs"] += shape.bits * shape.reads
+                words = 1 << lut_inputs  # that one LUT holds of a bit
+                luts["table bits"] += max(0, shape.words - words) * shape.bits * shape.reads / words
+                if shape.reads > 2:
+                    luts["codebook outputs"] += shape.bits * shape.reads if shape.words > 2 else 0
+                elif shape.words > 2:  # few words have few different columns
+                    luts["table outputs"] += min(shape.bits, 1 << min(shape.words - 1, 20)) * shape.reads
 
 
 def _products(
@@ -110,7 +116,9 @@ def _products(
     luts["soft products"] += soft * count
     if soft:
         luts["soft product rows"] += min(a, b) * count
-    kind = "products in multipliers" if cells else "products in LUTs"
+    # Nexus and 7 series take the register behind a product into the multiplier.
+    absorbed = family in ("nexus", "xc7") and registered
+    kind = "products in LUTs" if not cells else "absorbed products" if absorbed else "products in multipliers"
     flip_flops[kind] += y * count
     if cells > 1:
         luts["multiplier sums"] += y * count
@@ -135,18 +143,20 @@ def _mac(
             factor = pitch * (width - 1) + weight_bits + 1 - values["Symmetric"]
             product = min(x_bits + factor, width * pitch)
             cells += _products(family, x_bits, factor, product, products, luts, flip_flops)
-            flip_flops["packed factors"] += factor * products
-            flip_flops["packed inputs"] += x_bits * lanes
+            absorbed = "absorbed " if family in ("nexus", "xc7") else ""
+            flip_flops[f"{absorbed}packed factors"] += factor * products
+            flip_flops[f"{absorbed}packed inputs"] += x_bits * lanes
             flip_flops["unpacked"] += width * min(pitch, out_bits) * products
-            luts["packed factors"] += (factor - weight_bits) * products
-            luts["unpacked"] += (width - 1) * pitch * products
+            luts["packing"] += (factor - weight_bits + (width - 1) * pitch) * products
         else:
             y = min(pitch, out_bits)
             if weight_bits <= 2:
                 flip_flops["products in LUTs"] += y * products
                 luts["signed inputs"] += y * products
             else:
-                cells += _products(family, x_bits, weight_bits, y, products, luts, flip_flops)
+                # An unsigned factor's product has a bit that is not used: synth_xilinx finds it in time, synth_ecp5 not.
+                made = y if family in ("xc7", "xcup") else x_bits + weight_bits
+                cells += _products(family, x_bits, weight_bits, made, products, luts, flip_flops)
             if packing > 1:
                 flip_flops["waiting products"] += 2 * y * products
     for level in range(1, bits(lanes) + 1):
@@ -161,7 +171,11 @@ def _mac(
     luts["adders"] += pe
     luts["skid buffer"] += pe * out_bits
     rest = values["InChannels"] % simd
-    flip_flops["lanes"] += lanes * in_bits
+    # The registers in front of a product go into the multiplier too, where nothing else reads them.
+    before = cells and packing == 1 and not values["UseCodebook"] and family in ("nexus", "xc7")
+    flip_flops["absorbed lanes" if before else "lanes"] += lanes * in_bits
+    if before:
+        flip_flops["absorbed weights"] += pe * lanes * weight_bits
     luts["lanes"] += lanes * in_bits
     luts["rest lanes"] += rest_taps * rest * in_bits
     if values["UseCodebook"]:
@@ -211,8 +225,10 @@ def _mac_control(values: Values, taps: int, rest_taps: int, luts: Features, flip
         features["spatial"] += spatial
         features["second walk"] += spatial * (walks - 1)
         features["rest walk"] += float(has_rest)
-    luts["row and column tables"] += walks * spatial * (
-        _groups(out_height, 4) * (slot + 2 * pixel + 2) + _groups(out_width, 4) * (slot + 2 * bits(width + 1) + 2)
+    luts["row and column tables"] += (
+        walks
+        * spatial
+        * (_groups(out_height, 4) * (slot + 2 * pixel + 2) + _groups(out_width, 4) * (slot + 2 * bits(width + 1) + 2))
     )
 
 
@@ -223,11 +239,11 @@ def _requantize(values: Values, family: str, luts: Features, flip_flops: Feature
     product = x_bits + m_bits
     total = max(product, b_bits, max(shift, 1)) + 2
     flip_flops["inputs"] += (2 + leaky) * lanes * in_bits
-    flip_flops["biases"] += 2 * lanes * b_bits
+    flip_flops["biases"] += 2 * lanes * b_bits if values["Channels"] > lanes else 0
     flip_flops["totals"] += lanes * total
     flip_flops["results"] += lanes * out_bits
     flip_flops["skid buffer"] += 2 * lanes * out_bits
-    flip_flops["whole products"] += lanes * product
+    flip_flops["absorbed whole products" if family == "xc7" else "whole products"] += lanes * product
     luts["totals"] += lanes * total
     luts["saturation"] += lanes * max(1, total - shift)
     luts["results"] += lanes * out_bits
@@ -260,7 +276,10 @@ def _requantize(values: Values, family: str, luts: Features, flip_flops: Feature
 
 def _converter(stem: str, values: Values, luts: Features, flip_flops: Features) -> str:
     in_lanes, out_lanes, width = values["InLanes"], values["OutLanes"], values["Bits"]
-    ins, outs = values.get("Channels", values.get("InChannels", 1)), values.get("Channels", values.get("OutChannels", 1))
+    ins, outs = (
+        values.get("Channels", values.get("InChannels", 1)),
+        values.get("Channels", values.get("OutChannels", 1)),
+    )
     padded = stem == "reshape" and ins != outs and (ins % in_lanes or outs % out_lanes)
     pixels = values.get("Pixels", values.get("Elements", 1))
     position = bits(pixels) + bits(_groups(ins, in_lanes)) + bits(_groups(outs, out_lanes))
@@ -308,6 +327,8 @@ def _small(stem: str, values: Values, luts: Features, flip_flops: Features) -> N
     beats = _groups(values["Channels"], lanes)
     words = 2 * values["InWidth"] * beats
     counters = 3 * bits(words) + 2 * bits(words + 1)
-    counters += sum(bits(n) for n in (values["FactorWidth"], beats, values["InWidth"], values["InHeight"], values["FactorHeight"]))
+    counters += sum(
+        bits(n) for n in (values["FactorWidth"], beats, values["InWidth"], values["InHeight"], values["FactorHeight"])
+    )
     flip_flops["counters"] += counters
     luts["counters"] += counters

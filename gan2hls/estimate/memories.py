@@ -69,7 +69,9 @@ def _true_dual(cost: float, block: float = 1.0, bits: int = 14, widths: tuple[in
     return _Ram(block, 0, bits, widths, cost, rom_ports=2, ram_ports=1, byte=9)
 
 
-def _simple_dual(cost: float, block: float = 1.0, bits: int = 14, widths: tuple[int, ...] = _WIDE, least: int = 0) -> _Ram:
+def _simple_dual(
+    cost: float, block: float = 1.0, bits: int = 14, widths: tuple[int, ...] = _WIDE, least: int = 0
+) -> _Ram:
     return _Ram(block, 0, bits, widths, cost, rom_ports=1, ram_ports=1, least=least, byte=9)
 
 
@@ -93,7 +95,12 @@ _XCUP_LUTS = (
 )
 _RAMS = {
     "ecp5": (_LUT4, _true_dual(128), _simple_dual(128, least=3)),
-    "gowin": (_GOWIN_LUT, _Ram(1, 0, 14, _WIDE, 128, rom_ports=1, ram_ports=0, byte=9), _true_dual(128), _simple_dual(128)),
+    "gowin": (
+        _GOWIN_LUT,
+        _Ram(1, 0, 14, _WIDE, 128, rom_ports=1, ram_ports=0, byte=9),
+        _true_dual(128),
+        _simple_dual(128),
+    ),
     "nexus": (_LUT4, _true_dual(129), _simple_dual(128)),
     "xc7": (*_XC7_LUTS, *_XILINX_BLOCKS),
     "xcup": (*_XCUP_LUTS, *_XILINX_BLOCKS),

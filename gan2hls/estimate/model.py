@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan2hls.estimate.features import Features
 from gan2hls.errors import Gan2HlsError
+from gan2hls.estimate.features import Features
 from gan2hls.resources import resource
 
 Coefficients = dict[str, dict[str, dict[str, dict[str, float]]]]
 """Family → "luts" or "flip_flops" → kind of kernel → feature → coefficient."""
+
+Row = tuple[Features, float, float]
+"""Features, what was counted, and how much the row matters."""
 
 _ROUNDS = 400
 _FLOOR = 30.0
@@ -46,24 +49,26 @@ def shipped_model() -> Model:
     return Model(values["coefficients"], values["tools"], values["held_out_smape_percent"])
 
 
-def fit(rows: Sequence[tuple[Features, float]], prior: Mapping[str, float]) -> dict[str, float]:
-    """Coefficients of one kind of kernel.
+def fit(rows: Sequence[Row], prior: Mapping[str, float], prior_rows: float) -> dict[str, float]:
+    """Coefficients of all features in `rows`.
 
     Args:
-        rows: features and what was counted.
+        rows: features, what was counted, and how much the row matters.
         prior: coefficients expected from the structure; what few rows tell about stays near to them.
+        prior_rows: how many rows a prior counts as.
     """
-    names = sorted({name for features, _ in rows for name in features})
-    matrix = np.array([[features.get(name, 0.0) for name in names] for features, _ in rows])
-    counted = np.array([value for _, value in rows])
-    weight = 1 / (counted + _FLOOR)
+    names = sorted({name for features, *_ in rows for name in features})
+    matrix = np.array([[features.get(name, 0.0) for name in names] for features, *_ in rows])
+    counted = np.array([value for _, value, _ in rows])
+    weight = np.array([matters for *_, matters in rows]) / (counted + _FLOOR)
     expected = np.array([prior.get(name, 0.0) for name in names])
-    # Each prior counts as a row in which the feature has a tenth of its usual share.
-    scale = 0.1 * np.sqrt(((matrix * weight[:, None]) ** 2).mean(axis=0)) + 1e-9
+    # The usual share of a feature where it is not 0 at all: a rare one stays as near to its prior as others.
+    shares = (matrix * weight[:, None]) ** 2
+    scale = np.sqrt(prior_rows * shares.sum(axis=0) / np.maximum(1, (shares > 0).sum(axis=0))) + 1e-9
     left = np.vstack([matrix * weight[:, None], np.diag(scale)])
     right = np.concatenate([counted * weight, scale * expected])
     solution = _non_negative(left, right)
-    return {name: float(f"{value:.4g}") for name, value in zip(names, solution, strict=True) if value > 0}
+    return {name: float(f"{value:.4g}") for name, value in zip(names, solution, strict=True)}
 
 
 def _non_negative(left: np.ndarray, right: np.ndarray) -> np.ndarray:

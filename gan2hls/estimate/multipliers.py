@@ -69,7 +69,5 @@ def _apply(rule: _Rule, a: int, b: int, y: int, left: list[Product]) -> int:
             slices = (bits - port + step - 1) // step
             last = bits - slices * step
             parts = [(width, min(y, other + width))] * slices + [(last, other + last)]
-            return sum(
-                _apply(rule, *((part, other) if index == 0 else (other, part)), of, left) for part, of in parts
-            )
+            return sum(_apply(rule, *((part, other) if index == 0 else (other, part)), of, left) for part, of in parts)
     return 1
