@@ -5,7 +5,7 @@ Commands import what they need when they run, so that help and `doctor` do not w
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from gan2hls.tools import DoctorRow, doctor_rows
 
 if TYPE_CHECKING:
     from gan2hls.flow import Run
-    from gan2hls.flow_config import FlowConfig
+    from gan2hls.flow_config import Change, FlowConfig
     from gan2hls.report import RunReport
 
 
@@ -68,6 +68,16 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs
 WeightBits = Annotated[int | None, typer.Option(help="Bits of a weight, 1 to 16. Default 8.")]
 ActivationBits = Annotated[int | None, typer.Option(help="Bits of an activation, 2 to 16. Default 8.")]
 Multipliers = Annotated[int | None, typer.Option(help="Weight multipliers of all layers together. Default 64.")]
+Dsps = Annotated[
+    int | None, typer.Option(help="Instead: hardware multipliers of the target, those of requantization included.")
+]
+FramesPerSecond = Annotated[
+    float | None, typer.Option(help="Instead: a rate to reach at the clock, with as few multipliers as it takes.")
+]
+Target = Annotated[
+    str | None, typer.Option(help="Part or family, e.g. ecp5-85k, xcup; products share its multipliers where they fit.")
+]
+Clock = Annotated[float | None, typer.Option(help="Clock in MHz that time is counted with. Default 200.")]
 Waves = Annotated[
     Path | None,
     typer.Option(help="Also write the waveform of one frame (VCD) to this file; 100,000 cycles are about 1 GB."),
@@ -97,7 +107,7 @@ def _run(
     out: Path | None,
     weight_bits: int | None,
     activation_bits: int | None,
-    multipliers: int | None,
+    folding: Sequence[Any] = (),
 ) -> "Run":
     from gan2hls.flow_config import read_flow_config
 
@@ -106,12 +116,29 @@ def _run(
         ("model", "architecture", None if architecture is None else str(architecture)),
         ("quantize", "weight_bits", weight_bits),
         ("quantize", "activation_bits", activation_bits),
-        ("folding", "multipliers", multipliers),
+        *_folding(*folding),
     ]
     settings = read_flow_config(config, changes)
     source = settings.model.source
     directory = out or RUNS / (Path(source).stem if source else "digits32")
     return _until(stage, directory, settings)
+
+
+def _folding(
+    multipliers: int | None = None,
+    dsps: int | None = None,
+    frames_per_second: float | None = None,
+    target: str | None = None,
+    clock: float | None = None,
+) -> "list[Change]":
+    """What the options of folding change in the configuration."""
+    return [
+        ("folding", "multipliers", multipliers),
+        ("folding", "dsps", dsps),
+        ("folding", "frames_per_second", frames_per_second),
+        ("folding", "target", target),
+        ("hls", "clock_mhz", clock),
+    ]
 
 
 def _until(stage: str, directory: Path, settings: "FlowConfig", label: str = "") -> "Run":
@@ -156,7 +183,7 @@ def quantize(
     activation_bits: ActivationBits = None,
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
-    run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, None)
+    run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits)
     _print_psnr(run)
     _print(f"integer graph: {run.directory / 'quantize'}")
 
@@ -176,10 +203,15 @@ def build(
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     multipliers: Multipliers = None,
+    dsps: Dsps = None,
+    frames_per_second: FramesPerSecond = None,
+    target: Target = None,
+    clock: Clock = None,
     vitis: Annotated[bool, typer.Option("--vitis", help="Also run Vitis HLS, up to the exported IP.")] = False,
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
-    run = _run("build", model, architecture, config, out, weight_bits, activation_bits, multipliers)
+    folding = (multipliers, dsps, frames_per_second, target, clock)
+    run = _run("build", model, architecture, config, out, weight_bits, activation_bits, folding)
     _show_project(run)
     _print(f"HLS project: {run.directory / 'project' / 'hls'}\nRTL design:  {run.directory / 'project' / 'rtl'}")
     if vitis:
@@ -194,6 +226,8 @@ def _show_project(run: "Run", result: "RunReport | None" = None) -> None:
     pipeline = run.project.pipeline
     console.print(layer_table(pipeline))
     _print("\n".join(["", *summary_lines(pipeline, run.config.hls.clock_mhz, result), ""]))
+    if run.project.target is not None:
+        _print(f"products share multipliers as {run.project.target} allows")
 
 
 @app.command()
@@ -205,9 +239,14 @@ def csim(
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     multipliers: Multipliers = None,
+    dsps: Dsps = None,
+    frames_per_second: FramesPerSecond = None,
+    target: Target = None,
+    clock: Clock = None,
 ) -> None:
     """Run the generated C++ and compare it with the golden model."""
-    run = _run("csim", model, architecture, config, out, weight_bits, activation_bits, multipliers)
+    folding = (multipliers, dsps, frames_per_second, target, clock)
+    run = _run("csim", model, architecture, config, out, weight_bits, activation_bits, folding)
     result = run.summary("csim")
     _print(f"golden = C++: equal, {result['values']:,} values of {_frames(result['images'])}")
 
@@ -221,12 +260,17 @@ def cosim(
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     multipliers: Multipliers = None,
+    dsps: Dsps = None,
+    frames_per_second: FramesPerSecond = None,
+    target: Target = None,
+    clock: Clock = None,
     waves: Waves = None,
 ) -> None:
     """Simulate the generated SystemVerilog and compare it with the golden model."""
     if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
-    run = _run("cosim", model, architecture, config, out, weight_bits, activation_bits, multipliers)
+    folding = (multipliers, dsps, frames_per_second, target, clock)
+    run = _run("cosim", model, architecture, config, out, weight_bits, activation_bits, folding)
     result = run.summary("cosim")
     _print(f"golden = RTL: equal, {result['values']:,} values of {_frames(result['images'])}")
     interval = result["interval_cycles"]
@@ -252,9 +296,14 @@ def report(
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
     multipliers: Multipliers = None,
+    dsps: Dsps = None,
+    frames_per_second: FramesPerSecond = None,
+    target: Target = None,
+    clock: Clock = None,
 ) -> None:
     """Run all stages and write report.html."""
-    run = _run("report", model, architecture, config, out, weight_bits, activation_bits, multipliers)
+    folding = (multipliers, dsps, frames_per_second, target, clock)
+    run = _run("report", model, architecture, config, out, weight_bits, activation_bits, folding)
     from gan2hls.report import verdict
 
     result = run.run_report()

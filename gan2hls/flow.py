@@ -28,10 +28,10 @@ from gan2hls.data import image_grid, save_image
 from gan2hls.errors import MismatchError, UserError
 from gan2hls.files import MARKER, check_output_directory, clean_up, read_json, sha256, write_bytes, write_json
 from gan2hls.flow_config import FlowConfig
-from gan2hls.folding import Pipeline, choose_folding
+from gan2hls.folding import Pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize, proxy_distance
-from gan2hls.ir import Graph
+from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import psnr
 from gan2hls.models import latents, shipped_generator
 from gan2hls.passes import check_equal
@@ -292,7 +292,7 @@ class Run:
             real = float_model.forward(torch.from_numpy(z)).numpy()
         golden = graph.run(z)
         # What `build` would refuse is refused before anything is replaced.
-        choose_folding(graph, multipliers=self.config.folding.multipliers, given=self._folding())
+        self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
         self._write_manifest()  # now the folder is ours, whenever this is interrupted
         graph.save(self.directory / "quantize")
         _save_arrays(self.directory / "samples.npz", latents=z, real=real, golden=golden)
@@ -305,14 +305,14 @@ class Run:
         build(
             self.graph,
             self.directory / "project",
-            multipliers=config.folding.multipliers,
+            **dataclasses.asdict(config.folding.budget),
             folding=self._folding(),
             part=config.hls.part,
             clock_mhz=config.hls.clock_mhz,
         )
 
-    def _folding(self) -> dict[str, tuple[int, int]]:
-        return {name: (fold.pe, fold.simd) for name, fold in self.config.folding.layers.items()}
+    def _folding(self) -> dict[str, Fold]:
+        return {name: Fold(**dataclasses.asdict(fold)) for name, fold in self.config.folding.layers.items()}
 
     def _csim(self) -> None:
         project = self.project

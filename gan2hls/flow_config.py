@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
+from gan2hls.folding import SLACK
 from gan2hls.project import CLOCK_MHZ, PART
 from gan2hls.quantization.config import QuantizeConfig
 
@@ -43,25 +45,38 @@ class CalibrationConfig:
 
 @dataclass(frozen=True)
 class FoldConfig:
-    """Section `[folding.layers."<node>"]`: a given folding."""
+    """Section `[folding.layers."<node>"]`: a given folding; the fields of `ir.Fold`."""
 
     pe: int  # output channels at once
     simd: int  # input channels at once
     packing: int = 1  # output channels that share a hardware multiplier
+    tap_rows: int = 1  # taps at once
+    tap_columns: int = 1
+    rest_rows: int = 1  # taps at once of the input channels that remain where simd does not divide them
+    rest_columns: int = 1
+    parts: int = 1  # multipliers of each product of a requantization
 
     def __post_init__(self) -> None:
-        raise_problems(_below(self, pe=1, simd=1, packing=1))
+        raise_problems(_below(self, **dict.fromkeys(vars(self), 1)))
 
 
 @dataclass(frozen=True)
 class FoldingConfig:
-    """Section `[folding]`."""
+    """Section `[folding]`: what `Budget` takes, and folds that are given."""
 
-    multipliers: int = 64  # weight multipliers of all layers together: fits the smallest boards
+    multipliers: int | None = None  # weight multipliers of all layers together; 64 if no other wish is given
+    dsps: int | None = None  # hardware multipliers, requantization included; needs a target
+    frames_per_second: float | None = None  # at clock_mhz
+    target: str | None = None  # a part or family, for which multipliers are shared
+    slack: float = SLACK  # how much slower than the fastest a more efficient folding may be
     layers: dict[str, FoldConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        raise_problems(_below(self, multipliers=1))
+        assert self.budget
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.multipliers, self.dsps, self.frames_per_second, self.target, self.slack)
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,9 @@ def read_flow_config(path: Path | None, changes: Sequence[Change] = ()) -> FlowC
     for section, entries in given.items():
         table = values.setdefault(section, {})
         if isinstance(table, dict):  # else `_convert` says so
+            if section == "folding" and not entries.keys().isdisjoint(WISHES):
+                for wish in WISHES:  # one goes before another
+                    table.pop(wish, None)
             table.update(entries)
     config = _convert(values, where)
     if config.model.architecture is not None and config.model.source is None:

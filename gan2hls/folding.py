@@ -32,6 +32,7 @@ def choose_folding(
     graph: Graph,
     *,
     multipliers: int = 64,
+    dsps: int | None = None,
     interval: int | None = None,
     family: Family | None = None,
     slack: float = SLACK,
@@ -41,12 +42,14 @@ def choose_folding(
 
     Efficient is what makes most of its multipliers: useful multiply-accumulates / (interval · multipliers), the
     interval being the cycles of the slowest layer. Of all foldings within the budget, the most efficient is taken of
-    those that are at most `slack` slower than the fastest; with a wanted interval, the cheapest that meets it.
+    those that are at most `slack` slower than the fastest; with a wanted interval, the cheapest that meets it. A budget
+    of all multipliers, `dsps`, is kept by giving the MAC ops the most with which requantization still fits.
 
     Args:
         graph: the integer graph.
         multipliers: hardware multipliers that all MAC ops may take together, those of `given` included; no limit where
-            an interval is wanted.
+            an interval or `dsps` are wanted.
+        dsps: hardware multipliers of all ops together, requantization included.
         interval: cycles from frame to frame that are wanted at most.
         family: what the multipliers are: as many products as its ports allow then share each (`Family.products`).
         slack: share by which the interval may exceed the fastest.
@@ -63,12 +66,38 @@ def choose_folding(
             fold = fixed.get(node.name)
             only = [(node.op.multipliers(fold), node.op.cycles(tensor, fold), fold)] if fold else None
             options[node.name] = only or list(_pareto(node.op, tensor, _packing(node.op, tensor, family)))
-    if interval is None:
-        chosen = _balance(options, multipliers, graph.macs(), slack)
-    else:
-        chosen = {name: _cheapest(name, choices, interval) for name, choices in options.items()}
-    busy = [node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen]
-    return _complete(graph, {**fixed, **chosen}, max(busy, default=0), family)
+
+    def complete(chosen: Folding) -> Folding:
+        busy = [node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen]
+        return _complete(graph, {**fixed, **chosen}, max(busy, default=0), family)
+
+    if interval is not None:
+        return complete({name: _cheapest(name, choices, interval) for name, choices in options.items()})
+    if dsps is None:
+        return complete(_balance(options, multipliers, graph.macs(), slack))
+    least = sum(choices[0][0] for choices in options.values())
+    for budget in range(dsps, least - 1, -1):
+        folding = complete(_balance(options, budget, graph.macs(), slack))
+        needed = sum(node.op.multipliers(folding[node.name]) for node in graph.nodes)
+        if needed <= dsps:
+            return folding
+    raise UserError(f"{dsps} hardware multipliers are too few: MACs need at least {least}, and requantization its own")
+
+
+def fewest_cycles(graph: Graph, given: Given | None = None) -> dict[str, int]:
+    """Cycles a frame of each node under the fastest fold that it can have, or the one that is `given`.
+
+    Raises:
+        UserError: an unknown node, or a fold that its op can not have.
+    """
+    fixed = _read_given(graph, given or {})
+    fewest = {}
+    for node, tensor, _ in graph.steps():
+        if node.name not in fixed and isinstance(node.op, MacOp):
+            fewest[node.name] = min(cycles for _, cycles, *_ in _folds(node.op, tensor, 1))
+        else:
+            fewest[node.name] = node.op.cycles(tensor, fixed.get(node.name, node.op.largest_fold(tensor)))
+    return fewest
 
 
 def _read_given(graph: Graph, given: Given) -> Folding:
@@ -96,6 +125,9 @@ def _read_given(graph: Graph, given: Given) -> Folding:
         if not 1 <= fold.packing <= (fold.pe if isinstance(op, MacOp) else 1):
             accepted = "use 1 to pe" if isinstance(op, MacOp) else f"{op.stem} has no weights to pack"
             problems.append(f"folding of {name}: packing {fold.packing} is not supported; {accepted}")
+        taps = (fold.tap_rows, fold.tap_columns, fold.rest_rows, fold.rest_columns)
+        if not isinstance(op, MacOp) and taps != (1, 1, 1, 1):
+            problems.append(f"folding of {name}: {op.stem} has no taps")
         if isinstance(op, MacOp) and 1 <= fold.simd <= most.simd and (problem := op.fold_problem(tensor, fold)):
             problems.append(f"folding of {name}: {problem}")
         if not isinstance(op, MacOp) and op.stem != "reshape" and fold.pe != fold.simd:

@@ -18,10 +18,11 @@ from torch import nn
 from gan2hls import __version__
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
+from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
-from gan2hls.folding import Fold, Folding, Pipeline, choose_folding, make_pipeline
+from gan2hls.folding import SLACK, Fold, Folding, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
@@ -32,9 +33,6 @@ from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
 from gan2hls.synth import SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.tools import find_tool, require_tool, run_tool
-
-Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
-"""A folding as users give it: node name → (pe, simd)."""
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
@@ -102,7 +100,11 @@ def build(
     graph: Graph,
     directory: Path | str,
     *,
-    multipliers: int = 64,
+    multipliers: int | None = None,
+    dsps: int | None = None,
+    frames_per_second: float | None = None,
+    target: str | None = None,
+    slack: float = SLACK,
     folding: Given | None = None,
     part: str = PART,
     clock_mhz: float = CLOCK_MHZ,
@@ -112,38 +114,45 @@ def build(
     Args:
         graph: the integer graph.
         directory: a new or empty folder, or a project, which is replaced.
-        multipliers: weight multipliers that all layers may take together.
-        folding: node name → (pe, simd) for layers whose folding is given.
-        part, clock_mhz: target of the Vitis HLS script.
+        multipliers, dsps, frames_per_second: one of them at most, see `Budget`; 64 multipliers if none is given.
+        target: a part or family; its multipliers then take several products each, where they are wide enough.
+        slack: share by which a more efficient folding may be slower than the fastest one of the budget.
+        folding: node name → (pe, simd) or the fields of `Fold`, for layers whose folding is given.
+        part, clock_mhz: target of the Vitis HLS script; the clock is also that of `frames_per_second`.
 
     Raises:
-        UserError: the folder exists and is not ours; a folding that does not fit.
+        UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches.
     """
     graph.verify()
-    chosen = choose_folding(graph, multipliers=multipliers, given=_checked_folding(folding or {}))
-    pipeline = make_pipeline(graph, chosen)
+    budget = Budget(multipliers, dsps, frames_per_second, target, slack)
+    pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, _checked_folding(folding or {})))
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
     with output_directory(directory, "project") as folder:
-        _write_project(folder, pipeline, part, clock_mhz)
-    return Project(directory, pipeline, part, clock_mhz)
+        _write_project(folder, pipeline, part, clock_mhz, target)
+    return Project(directory, pipeline, part, clock_mhz, target)
 
 
 def _checked_folding(given: Given) -> dict[str, Fold]:
-    """Both numbers of each fold, whole ones; whether they fit the layers is seen later."""
+    """Each fold with whole numbers and no unknown field; whether they fit the layers is seen later."""
+    accepted = [field.name for field in dataclasses.fields(Fold)]
     folding, problems = {}, []
     for name, fold in given.items():
-        pair: Any = (fold.pe, fold.simd) if isinstance(fold, Fold) else fold
-        if isinstance(fold, Mapping):
-            pair = (fold["pe"], fold["simd"]) if fold.keys() == {"pe", "simd"} else ()
-        if isinstance(pair, tuple | list) and len(pair) == 2 and all(type(value) is int for value in pair):
-            folding[name] = Fold(*pair)
-        else:
+        values: Any = dataclasses.asdict(fold) if isinstance(fold, Fold) else fold
+        if isinstance(values, tuple | list) and len(values) == 2:
+            values = {"pe": values[0], "simd": values[1]}
+        if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
             problems.append(f"folding of {name}: expected (pe, simd), two integers, got {fold!r}")
+        elif unknown := [key for key in values if key not in accepted]:
+            problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
+        elif not all(type(value) is int for value in values.values()):
+            problems.append(f"folding of {name}: expected integers, got {fold!r}")
+        else:
+            folding[name] = Fold(**values)
     raise_problems(problems)
     return folding
 
 
-def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float) -> None:
+def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float, target: str | None) -> None:
     graph = pipeline.graph
     kind = graph.input.int_type
     shape = (VECTORS, *graph.input.shape)
@@ -157,6 +166,7 @@ def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float
         "gan2hls": __version__,
         "part": part,
         "clock_mhz": clock_mhz,
+        "target": target,
         "folding": {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()},
     }
     write_json(folder / MARKER, manifest)
@@ -185,12 +195,16 @@ class CosimResult:
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """A built project: `graph/`, `hls/` and `rtl/` in a folder, and how to run them."""
+    """A built project: `graph/`, `hls/` and `rtl/` in a folder, and how to run them.
+
+    `target` is the part or family that its multipliers were packed for, None where they were not.
+    """
 
     directory: Path
     pipeline: Pipeline
     part: str = PART
     clock_mhz: float = CLOCK_MHZ
+    target: str | None = None
 
     @property
     def graph(self) -> Graph:
@@ -210,7 +224,8 @@ class Project:
         graph = Graph.load(folder / "graph")
         try:
             folding: Folding = {name: Fold(**fold) for name, fold in manifest["folding"].items()}
-            return Project(folder, make_pipeline(graph, folding), manifest["part"], float(manifest["clock_mhz"]))
+            part, clock_mhz, target = manifest["part"], float(manifest["clock_mhz"]), manifest.get("target")
+            return Project(folder, make_pipeline(graph, folding), part, clock_mhz, target)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{folder / MARKER}: damaged ({error}); build the project again") from None
 
@@ -369,7 +384,7 @@ class Project:
 
     def report(self) -> dict[str, Any]:
         """What is known without running anything, as JSON values: see `report.report_values`."""
-        return report_values(self.pipeline, self.clock_mhz)
+        return {"target": self.target, **report_values(self.pipeline, self.clock_mhz)}
 
     @property
     def _scratch(self) -> Path:

@@ -172,8 +172,18 @@ def test_a_given_folding(tmp_path: Path, fold: Any) -> None:
         ({"folding": {"0": (1, 5)}}, "simd 5 is not supported; use 1 to 4, its input channels"),
         ({"folding": {"0": (1,)}}, r"expected \(pe, simd\), two integers, got \(1,\)"),
         ({"folding": {"0": {"pe": 1}}}, r"expected \(pe, simd\), two integers, got {'pe': 1}"),
-        ({"folding": {"0": (1, "2")}}, r"expected \(pe, simd\), two integers"),
+        ({"folding": {"0": (1, "2")}}, r"expected integers, got \(1, '2'\)"),
+        (
+            {"folding": {"0": {"pe": 1, "simd": 1, "lanes": 2}}},
+            r"unknown field 'lanes' \(accepted: pe, simd, ",
+        ),
+        ({"folding": {"0": {"pe": 1, "simd": 1, "packing": 1.0}}}, "folding of .*: expected integers, got {'pe': 1,"),
+        ({"folding": {"0": {"pe": 1, "simd": 1, "tap_rows": 9}}}, "tap_rows 9 is not supported; use 1 to "),
         ({"multipliers": 1}, "1 multipliers are too few"),
+        ({"multipliers": 8, "dsps": 8, "target": "xcup"}, "multipliers and dsps are given; use one of them"),
+        ({"dsps": 8}, "dsps needs a target"),
+        ({"target": "xc"}, "unknown target 'xc'; use one of ecp5, gowin"),
+        ({"frames_per_second": 1e9}, "can not be reached: .* takes at least .* cycles a frame; use at most"),
     ],
 )
 def test_foldings_that_are_not_accepted(tmp_path: Path, options: dict[str, Any], message: str) -> None:

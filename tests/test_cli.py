@@ -18,6 +18,7 @@ import torch
 
 from gan2hls import __version__, cli, tools
 from gan2hls.files import MARKER
+from gan2hls.project import Project
 from tests.doors import ARCHITECTURE, state_dict, tree, write_generator
 
 COMMANDS = ("quantize", "build", "csim", "cosim", "synth", "report", "demo", "train", "doctor")
@@ -139,6 +140,25 @@ def test_quantize_and_build(command: Command, tmp_path: Path) -> None:
     assert "HLS project: elsewhere/project/hls\n" in done.out
     assert (tmp_path / "elsewhere/project/rtl/generator.sv").exists() or list(tmp_path.glob("elsewhere/project/rtl/*"))
     assert not done.err
+
+
+def test_build_for_a_target(command: Command, tmp_path: Path) -> None:
+    """The table says what each layer takes, and the lines below it what the network takes and gives."""
+    model = write_generator(tmp_path)
+    options = ("--weight-bits", "4", "--dsps", "12", "--target", "ecp5-25k", "--clock", "50")
+    done = command("build", model, *options)
+    assert done.code == 0, done
+    project = Project.open(tmp_path / "runs/tiny/project")
+    assert (project.target, project.clock_mhz) == ("ecp5-25k", 50.0)
+    pipeline = project.pipeline
+    assert pipeline.mac_multipliers + pipeline.other_multipliers <= 12
+    assert any(fold.packing == 2 for fold in pipeline.folding.values())
+    assert "products share multipliers as ecp5-25k allows" in done.out
+    for said in ("Limited by", f"{pipeline.utilization:.1%}", "frames/s at 50 MHz", "Multipliers elsewhere"):
+        assert said in done.out
+    rate = ("--frames-per-second", "400000", "--clock", "50")
+    assert command("build", model, *rate).code == 0
+    assert Project.open(tmp_path / "runs/tiny/project").pipeline.interval_cycles <= 125
 
 
 def test_without_a_model_it_is_the_shipped_one(command: Command, tmp_path: Path) -> None:
@@ -264,6 +284,25 @@ BAD = {
     ),
     "too few multipliers": Bad(
         write_generator, ("build", MODEL, "--multipliers", "1"), ("1 multipliers are too few", "at least 2")
+    ),
+    "unknown target": Bad(
+        write_generator, ("build", MODEL, "--target", "zu99"), ("unknown target 'zu99'; use one of ecp5,", "zu3eg")
+    ),
+    "budget and rate": Bad(
+        write_generator,
+        ("build", MODEL, "--multipliers", "8", "--frames-per-second", "10"),
+        ("multipliers and frames_per_second are given; use one of them",),
+    ),
+    "budget and rate in a file": Bad(
+        _config("[folding]\nmultipliers = 8\nframes_per_second = 10\n"),
+        CONFIGURED,
+        ("c.toml: folding: multipliers and frames_per_second are given",),
+    ),
+    "DSPs without a target": Bad(write_generator, ("build", MODEL, "--dsps", "8"), ("dsps needs a target",)),
+    "a rate out of reach": Bad(
+        write_generator,
+        ("build", MODEL, "--frames-per-second", "1e9", "--clock", "100"),
+        ("1,000,000,000 frames/s at 100 MHz can not be reached: ", "takes at least", "use at most"),
     ),
     "pe above the channels": Bad(
         _config("[folding.layers.up]\npe = 4\nsimd = 1\n"),

@@ -16,11 +16,12 @@ import pytest
 import torch
 
 from gan2hls import flow
+from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import MismatchError, UserError
 from gan2hls.files import MARKER
 from gan2hls.flow import STAGES, Run, write_reports
-from gan2hls.flow_config import FlowConfig, read_flow_config
+from gan2hls.flow_config import FlowConfig, FoldingConfig, read_flow_config
 from gan2hls.project import CosimResult, Project
 from tests.doors import ARCHITECTURE, LATENT, tree, write_generator
 
@@ -129,6 +130,9 @@ def test_nothing_is_made_twice(work: Path) -> None:
         (("simulation", "seed", 2), ["quantize", "build"]),
         (("simulation", "cosim_images", 3), ["quantize", "build"]),
         (("folding", "multipliers", 4), ["build"]),
+        (("folding", "target", "xcup"), ["build"]),
+        (("folding", "frames_per_second", 5e4), ["build"]),
+        (("folding", "layers", {"up": {"pe": 3, "simd": 3, "packing": 3}}), ["build"]),
         (("folding", "layers", {"up": {"pe": 3, "simd": 2}}), ["build"]),
         (("hls", "clock_mhz", 100.0), ["build"]),
         (("simulation", "stalls", False), []),
@@ -240,6 +244,12 @@ def test_options_go_before_the_file(tmp_path: Path) -> None:
     assert config.folding.multipliers == 9
     assert config.calibration.samples == 8
     assert config.quantize.weight_bits == 8
+
+
+def test_one_budget_goes_before_another(tmp_path: Path) -> None:
+    config = settings(tmp_path, CONFIG, ("folding", "dsps", 9), ("folding", "target", "xcup"))
+    assert config.folding.budget == Budget(dsps=9, target="xcup")
+    assert FoldingConfig().budget.multipliers is None
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

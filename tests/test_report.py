@@ -112,7 +112,8 @@ def test_rows_say_what_the_pipeline_says() -> None:
     )
     fold = pipeline.folding["second"]
     assert (rows[2].pe, rows[2].simd) == (fold.pe, fold.simd)
-    assert rows[2].utilization == rows[2].macs / (rows[2].cycles * fold.pe * fold.simd)
+    assert rows[2].utilization == rows[2].macs / (rows[2].cycles * rows[2].multipliers)
+    assert rows[2].fold.startswith(f"{fold.pe}×{fold.simd}")
     assert rows[1].utilization is None
     assert rows[1].weight_type == ""
     assert rows[6].detail == "tanh"

@@ -39,7 +39,7 @@ def summary_figures(pipeline: Pipeline, clock_mhz: float, run: RunReport | None 
         Figure("Throughput", f"{frames} frames/s at {clock_mhz:g} MHz", f"{kind} interval, assumed clock"),
         Figure("Useful MACs", f"{pipeline.graph.macs():,} a frame", COMPUTED),
         Figure("Multipliers on MACs", f"{pipeline.mac_multipliers:,}", COMPUTED),
-        Figure("Multipliers elsewhere", f"{pipeline.other_multipliers:,}", COMPUTED),
+        Figure("Multipliers elsewhere", f"{pipeline.other_multipliers:,}", "computed; for requantization"),
         Figure("Utilization", f"{_utilization(pipeline, run):.1%}", f"MACs / (multipliers × {kind} interval)"),
         Figure("Weights stored", f"{weight_bits(pipeline):,} bits", COMPUTED),
         Figure("Read-only memory", f"{memory_bits(pipeline):,} bits", "computed; with padding, constants and tables"),

@@ -29,10 +29,12 @@ class LayerRow:
         macs: useful multiply-accumulates a frame.
         parameters: stored constants (weights, multipliers, biases, table entries), without padding.
         pe, simd: output and input channels a cycle.
-        multipliers: hardware multipliers, before packing.
+        packing: output channels that share a hardware multiplier.
+        taps, rest: (rows, columns) of taps a cycle: of full groups of channels, and of those that remain.
+        multipliers: hardware multipliers.
         cycles: busy clock cycles a frame, by the cycle model.
         share: cycles / interval, at most 1.
-        utilization: macs / (cycles · pe · simd); None without MACs.
+        utilization: macs / (cycles · multipliers), above 1 where products share multipliers; None without MACs.
         limiting: no other stage takes more cycles.
     """
 
@@ -48,11 +50,20 @@ class LayerRow:
     parameters: int
     pe: int
     simd: int
+    packing: int
+    taps: tuple[int, int]
+    rest: tuple[int, int]
     multipliers: int
     cycles: int
     share: float
     utilization: float | None
     limiting: bool
+
+    @property
+    def fold(self) -> str:
+        """PE × SIMD, as 6×8; with several taps at once 6×8·1×2, with two products to a multiplier 6×8/2."""
+        taps = f"·{times(self.taps)}" if self.taps != (1, 1) else ""
+        return f"{self.pe}×{self.simd}{taps}" + (f"/{self.packing}" if self.packing > 1 else "")
 
     @property
     def is_mac(self) -> bool:
@@ -81,10 +92,13 @@ def _layer_row(pipeline: Pipeline, node: Node, tensor: TensorType, output: Tenso
         parameters=sum(value.size for value in arrays if isinstance(value, np.ndarray)),
         pe=fold.pe,
         simd=fold.simd,
+        packing=fold.packing,
+        taps=(fold.tap_rows, fold.tap_columns),
+        rest=(fold.rest_rows, fold.rest_columns),
         multipliers=op.multipliers(fold),
         cycles=cycles,
         share=cycles / interval,
-        utilization=macs / (cycles * fold.pe * fold.simd) if isinstance(op, MacOp) else None,
+        utilization=macs / (cycles * op.multipliers(fold)) if isinstance(op, MacOp) else None,
         limiting=cycles == interval,
     )
 
@@ -128,7 +142,7 @@ def layer_table(pipeline: Pipeline) -> Table:
             times(row.output_shape),
             types,
             _compact(row.macs) if row.macs else "",
-            f"{row.pe}×{row.simd}",
+            row.fold,
             f"{row.multipliers:,}" if row.multipliers else "",
             f"{row.cycles:,}",
             f"{row.share:.0%} {'◀' if row.limiting else ' '}",
