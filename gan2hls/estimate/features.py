@@ -154,7 +154,7 @@ def _mac(
                 flip_flops["products in LUTs"] += y * products
                 luts["signed inputs"] += y * products
             else:
-                # An unsigned factor's product has a bit that is not used: synth_xilinx finds it in time, synth_ecp5 not.
+                # An unsigned factor's product has a bit too many: synth_xilinx finds it in time, synth_ecp5 not.
                 made = y if family in ("xc7", "xcup") else x_bits + weight_bits
                 cells += _products(family, x_bits, weight_bits, made, products, luts, flip_flops)
             if packing > 1:
