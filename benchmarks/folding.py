@@ -42,19 +42,8 @@ TARGETS = (None, "xcup", "ecp5")
 Case = tuple[str, str, str | None, int]
 """Network, widths, target, multipliers."""
 
-COUNTED: tuple[Case, ...] = (
-    ("shipped", "W8A8", None, 128),
-    ("shipped", "W8A8", "xcup", 128),
-    ("digit-dcgan", "W4A8", "ecp5", 128),
-    ("qdcgan-mnist", "W4A4", "xcup", 128),
-)
-SYNTHESIZED: tuple[Case, ...] = (
-    ("shipped", "W8A8", "xcup", 128),
-    ("shipped", "W4A4", "xcup", 128),
-    ("shipped", "W4A8", "ecp5", 128),
-    ("digit-dcgan", "W4A8", "ecp5", 128),
-    ("qdcgan-mnist", "W4A4", "xcup", 128),
-)
+COUNTED: tuple[Case, ...] = (("shipped", "W8A8", "xcup", 128), ("qdcgan-mnist", "W4A4", "xcup", 128))
+SYNTHESIZED: tuple[Case, ...] = (("shipped", "W8A8", "xcup", 128),)  # three minutes each on a busy machine
 
 
 # Networks
@@ -243,7 +232,7 @@ def count(cases: dict[Case, Graph]) -> dict[Case, int]:
             write_rtl(pipeline, Path(folder) / top, name=top)
             x = np.random.default_rng(0).integers(kind.min, kind.max + 1, (3, *graph.input.shape))
             designs.append(RtlDesign(Path(folder) / top, top, pipeline, x))
-        runs = simulate_rtl(designs, log=Path(folder) / "log", stalls=False)
+        runs = simulate_rtl(designs, log=Path(folder) / "log", stalls=False, optimize=False)
         for design, run in zip(designs, runs, strict=True):
             assert run.interval_cycles == design.pipeline.interval_cycles
             assert (run.outputs == design.pipeline.graph.run_stream(design.x)).all()
