@@ -24,7 +24,7 @@ SHELL         := /bin/sh
 .PHONY: help
 help:  ## say what there is to make
 	@printf 'gan2hls: from a trained GAN generator to bit-exact HLS C++ and SystemVerilog\n\n'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim, synth), JOBS=2 (test), PYTHON=python3.11 (setup)\n'
 
 .PHONY: setup
@@ -65,6 +65,10 @@ synth: $(STAMP)  ## synthesize the generated SystemVerilog (TARGET=ecp5-85k, CLO
 .PHONY: bench
 bench: $(STAMP)  ## run the benchmarks
 	@$(BIN)/python benchmarks/run.py
+
+.PHONY: fit-estimate
+fit-estimate: $(STAMP)  ## fit the model of `gan2hls estimate` anew, after a change of hw/rtl or of yosys
+	@$(BIN)/python benchmarks/estimate.py
 
 .PHONY: clean
 clean:  ## remove caches and what builds leave; .venv and runs/ stay

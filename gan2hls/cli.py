@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that help and `doctor` do not wait for torch.
 """
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -311,6 +312,64 @@ def report(
     _print_psnr(run)
     console.print(f"[bold]{verdict(result)}[/bold]")
     _print(f"report: {run.directory / 'report.html'}")
+
+
+@app.command()
+def estimate(
+    target: Annotated[str, typer.Option(help="Part or family, e.g. ecp5-85k, gw2ar-18, xc7a100t, xcup.")],
+    model: Annotated[
+        Path | None, typer.Argument(help="Folder of a project or run, or weights. Default: the shipped generator.")
+    ] = None,
+    clock: Annotated[
+        float | None, typer.Option(help="Clock in MHz that frames/s are given for. Default: that of the project.")
+    ] = None,
+    architecture: Architecture = None,
+    config: Config = None,
+    out: Out = None,
+    weight_bits: WeightBits = None,
+    activation_bits: ActivationBits = None,
+    multipliers: Multipliers = None,
+    dsps: Dsps = None,
+    frames_per_second: FramesPerSecond = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Say without synthesis what a design will take: LUTs, flip-flops, multipliers, block RAM, cycles, frames/s."""
+    from gan2hls import targets
+
+    targets.target(target)  # an unknown name is said before anything is loaded
+    from gan2hls.estimate import estimate as estimate_of
+    from gan2hls.estimate.table import estimate_lines, estimate_table
+    from gan2hls.project import Project
+
+    if model is not None and model.is_dir():
+        changes = (architecture, config, out, weight_bits, activation_bits, multipliers, dsps, frames_per_second)
+        if any(change is not None for change in changes):
+            raise UserError(f"{model}: a project is estimated as it is; only --target, --clock and --json go with it")
+        opened = Project.open(model / "project" if (model / "project" / MARKER).is_file() else model)
+        result = opened.estimate(target, clock_mhz=clock)
+    else:
+        folding = (multipliers, dsps, frames_per_second, target, clock)
+        with _quiet(as_json):
+            run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, folding)
+            pipeline = run.pipeline()
+        result = estimate_of(pipeline, target, run.config.hls.clock_mhz)
+    if as_json:
+        typer.echo(json.dumps(result.values(), indent=2))
+    else:
+        console.print(estimate_table(result))
+        _print("\n".join(["", *estimate_lines(result), ""]))
+    if problems := result.problems():
+        raise Gan2HlsError("\n".join(problems))
+
+
+@contextmanager
+def _quiet(wanted: bool) -> Iterator[None]:
+    """Say nothing of what is being done."""
+    before, console.quiet = console.quiet, wanted
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 @app.command()

@@ -28,7 +28,7 @@ from gan2hls.data import image_grid, save_image
 from gan2hls.errors import MismatchError, UserError
 from gan2hls.files import MARKER, check_output_directory, clean_up, read_json, sha256, write_bytes, write_json
 from gan2hls.flow_config import FlowConfig
-from gan2hls.folding import Pipeline
+from gan2hls.folding import Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
@@ -215,6 +215,11 @@ class Run:
     @property
     def graph(self) -> Graph:
         return Graph.load(self.directory / "quantize")
+
+    def pipeline(self) -> Pipeline:
+        """Kernels and buffers, folded as `build` does it, where only `quantize` has run."""
+        graph = self.graph
+        return make_pipeline(graph, self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding()))
 
     @property
     def project(self) -> Project:

@@ -21,6 +21,7 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
+from gan2hls.estimate import Estimate, estimate
 from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Folding, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
@@ -322,6 +323,18 @@ class Project:
         # As all of a project, without times: the same input gives the same bytes.
         write_json(self.directory / "synth" / f"{target}.json", dataclasses.replace(result, seconds={}).values())
         return result
+
+    def estimate(self, target: str, *, clock_mhz: float | None = None) -> Estimate:
+        """What synthesis for a target will find, and cycles and frames/s, in about a second: see `gan2hls.estimate`.
+
+        Args:
+            target: a part or a family, see `gan2hls.targets`.
+            clock_mhz: the clock that frames/s are given for; None takes the project's.
+
+        Raises:
+            UserError: unknown target, or a clock that is none.
+        """
+        return estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
 
     def check_netlist(
         self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None

@@ -269,8 +269,8 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
         pixel_words=pixel_words,
-        # ring 2, taps that do not exist 1, product 1, adder tree, sum 1; codebook 1, packing 2, deep weights 1
-        delay=5 + levels + (op.codebook is not None) + 2 * (fold.packing > 1) + deep,
+        # ring 2, taps that do not exist 1, product 1, adder tree, sum 1; input 1, packing 2, deep weights 1
+        delay=5 + levels + (op.codebook is not None or fold.packing == 1) + 2 * (fold.packing > 1) + deep,
     )
 
 

@@ -11,7 +11,7 @@ from gan2hls.errors import Gan2HlsError
 from gan2hls.files import read_json, write_text
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.netlist import Netlist, read_module, unknown_cells
-from gan2hls.synth.output_registers import absorb_output_registers
+from gan2hls.synth.registers import absorb_registers
 from gan2hls.synth.result import MemoryUsage, StageUsage, Usage
 from gan2hls.targets import Target
 from gan2hls.tools import Tool, find_tool, require_tool, run_tool
@@ -84,7 +84,7 @@ def map_design(
     recipe = RECIPES[target.family.name]
     if target.family.name == "ecp5":
         whole = read_json(folder / "netlist.json")
-        if absorb_output_registers(whole["modules"][top]):
+        if absorb_registers(whole["modules"][top]):
             write_text(folder / "netlist.json", json.dumps(whole))
     netlist = Netlist(read_module(folder / "netlist.json", top), _inputs(folder / "inputs.txt"), recipe)
     unknown = unknown_cells({cell["type"] for cell in netlist.cells.values()}, recipe)

@@ -33,9 +33,7 @@ module input_ring #(
   input  logic                   s_axis_tvalid,
   output logic                   s_axis_tready,
 
-  // Pixels that have arrived, counted from the current frame's first; below 0 while pixels that nobody reads are missing.
-  output logic signed [CountBits-1:0] written,
-  input  logic                   frame_starts,   // `written` moves on to the next frame
+  output logic                   arrives,  // a pixel, with the word that is written in this cycle
   input  logic                   release_valid,
   input  logic [PixelBits-1:0]   release_pixels,
 
@@ -48,25 +46,24 @@ module input_ring #(
   localparam int Groups = Full + ((Rest > 0) ? 1 : 0);
   localparam int GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
 
-  // Both counts may be below 0: pixels that nobody reads are freed without waiting for them.
-  logic signed [CountBits-1:0] written_q, held_q;
+  // Pixels that there is room for, less 1: its sign tells that the ring is full. May exceed the ring: pixels that nobody reads are
+  // freed without waiting for them.
+  logic signed [CountBits-1:0] room_q;
   logic [GroupBits-1:0] group_q;
   logic write, group_last;
 
-  assign s_axis_tready = held_q != CountBits'(RingPixels);
+  assign s_axis_tready = !room_q[CountBits-1];
   assign write         = s_axis_tvalid && s_axis_tready;
   assign group_last    = int'(group_q) == Groups - 1;
-  assign written       = written_q;
+  assign arrives       = write && group_last;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      group_q   <= '0;
-      written_q <= '0;
-      held_q    <= '0;
+      group_q <= '0;
+      room_q  <= CountBits'(RingPixels - 1);
     end else begin
       if (write) group_q <= group_last ? '0 : group_q + GroupBits'(1);
-      written_q <= written_q + CountBits'(write && group_last) - (frame_starts ? CountBits'(FramePixels) : '0);
-      held_q    <= held_q + CountBits'(write && group_last) - (release_valid ? CountBits'(release_pixels) : '0);
+      room_q <= room_q - CountBits'(arrives) + (release_valid ? CountBits'(release_pixels) : '0);
     end
   end
 

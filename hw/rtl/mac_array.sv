@@ -2,8 +2,9 @@
 //
 //   acc[p] = Σ over the steps from `first` to `last` of Σ over s of x[s]·w[p][s]
 //
-// A pipeline of 2 + ceil(log2(Simd)) registers that moves while `enable` is high; with UseCodebook one more, in which stored
-// codes become weights, and with Packing > 1 two more: then that many output channels share a multiplier (packed_multiply). Accumulators have AccBits, which the graph has proven to be enough.
+// A pipeline of 3 + ceil(log2(Simd)) registers that moves while `enable` is high; with UseCodebook, stored codes become weights before
+// the first. With Packing > 1 there are two more, and without a codebook one less: that many output channels share a multiplier
+// (packed_multiply). Accumulators have AccBits, which the graph has proven to be enough.
 `default_nettype none
 
 module mac_array #(
@@ -38,10 +39,10 @@ module mac_array #(
   localparam int ProductBits = InBits + WeightBits;  // enough for any signs
   localparam int Levels = (Simd > 1) ? $clog2(Simd) : 0;
   localparam int SumBits = ProductBits + Levels;
-  localparam int Delay = 1 + Levels + ((UseCodebook != 0) ? 1 : 0) + ((Packing > 1) ? 2 : 0);
+  localparam int Delay = 1 + Levels + ((UseCodebook != 0 || Packing == 1) ? 1 : 0) + ((Packing > 1) ? 2 : 0);
 
   // Codes to weights.
-  logic [Pe*Simd*WeightBits-1:0] weights;
+  logic [Pe*Simd*WeightBits-1:0] decoded, weights;
   logic [Simd*InBits-1:0] values;
   if (UseCodebook != 0) begin : gen_codebook
     logic [WeightBits-1:0] codebook [0:(1<<CodeBits)-1];
@@ -50,20 +51,27 @@ module mac_array #(
     end else begin : gen_zero
       initial for (int i = 0; i < (1 << CodeBits); i++) codebook[i] = '0;
     end
+    for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight
+      assign decoded[i*WeightBits+:WeightBits] = codebook[codes[i*CodeBits+:CodeBits]];
+    end
+  end else begin : gen_plain
+    assign decoded = codes;
+  end
+
+  // The multipliers' input registers; packed_multiply has its own, behind the sum of its weights.
+  if (UseCodebook != 0 || Packing == 1) begin : gen_registers
     logic [Pe*Simd*WeightBits-1:0] weights_q;
     logic [Simd*InBits-1:0] values_q;
-    for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight
-      always_ff @(posedge clk) begin
-        if (enable) weights_q[i*WeightBits+:WeightBits] <= codebook[codes[i*CodeBits+:CodeBits]];
-      end
-    end
     always_ff @(posedge clk) begin
-      if (enable) values_q <= x;
+      if (enable) begin
+        weights_q <= decoded;
+        values_q  <= x;
+      end
     end
     assign weights = weights_q;
     assign values  = values_q;
-  end else begin : gen_plain
-    assign weights = codes;
+  end else begin : gen_wires
+    assign weights = decoded;
     assign values  = x;
   end
 

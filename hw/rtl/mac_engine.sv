@@ -92,8 +92,8 @@ module mac_engine #(
   logic [WordBits-1:0] pixel_word, word_addr;
   logic [SlotBits-1:0] pixel_slot, slot_addr;
   logic [PixelBits-1:0] pixel_need, pixel_frees, release_pixels;
-  logic signed [CountBits-1:0] written;
-  logic frame_starts, release_valid, enable;
+  logic signed [CountBits-1:0] pixel_step;
+  logic arrives, release_valid, enable;
   logic step_valid, step_rest, step_first, step_last, step_end;
   logic [TapRows*TapCols-1:0] full_exists;
   logic [RestRows*RestCols-1:0] rest_exists;
@@ -114,10 +114,29 @@ module mac_engine #(
     .clk, .rst_n, .valid(next_valid), .ready(next_ready), .rows(next_rows), .cols(next_cols), .tap_base(next_tap),
     .ring_base(next_slot), .need(next_need), .frees(next_frees), .last(next_last)
   );
-  skid_buffer #(.Bits(RowsBits + ColsBits + TapBits + SlotBits + 2 * PixelBits)) u_next (
-    .clk, .rst_n, .s_axis_tdata({next_rows, next_cols, next_tap, next_slot, next_need, next_frees}),
-    .s_axis_tvalid(next_valid), .s_axis_tready(next_ready), .s_axis_tlast(next_last),
-    .m_axis_tdata({pixel_rows, pixel_cols, pixel_tap, pixel_slot, pixel_need, pixel_frees}),
+
+  // A pixel waits for the one after it, which tells how many more input pixels that one needs.
+  logic held_valid_q, held_last_q, held_ready;
+  logic [RowsBits+ColsBits+TapBits+SlotBits+PixelBits-1:0] held_q;
+  logic [PixelBits-1:0] held_need_q;
+  logic signed [CountBits-1:0] held_step;
+  assign next_ready = !held_valid_q || held_ready;
+  assign held_step  = signed'(CountBits'(next_need)) - signed'(CountBits'(held_need_q)) + (held_last_q ? CountBits'(FramePixels) : '0);
+  always_ff @(posedge clk) begin
+    if (!rst_n) held_valid_q <= 1'b0;
+    else if (next_valid && next_ready) held_valid_q <= 1'b1;
+  end
+  always_ff @(posedge clk) begin
+    if (next_ready) begin
+      held_q      <= {next_rows, next_cols, next_tap, next_slot, next_frees};
+      held_need_q <= next_need;
+      held_last_q <= next_last;
+    end
+  end
+  skid_buffer #(.Bits(RowsBits + ColsBits + TapBits + SlotBits + 2 * PixelBits + CountBits)) u_next (
+    .clk, .rst_n, .s_axis_tdata({held_q, held_need_q, held_step}), .s_axis_tvalid(held_valid_q), .s_axis_tready(held_ready),
+    .s_axis_tlast(held_last_q),
+    .m_axis_tdata({pixel_rows, pixel_cols, pixel_tap, pixel_slot, pixel_frees, pixel_need, pixel_step}),
     .m_axis_tvalid(pixel_valid), .m_axis_tready(pixel_ready), .m_axis_tlast(pixel_last)
   );
 
@@ -157,7 +176,7 @@ module mac_engine #(
     .RingPixels(RingPixels)
   ) u_walker (
     .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot, .pixel_word,
-    .pixel_need, .pixel_frees, .pixel_last, .written, .frame_starts, .release_valid, .release_pixels, .step_valid,
+    .pixel_need, .pixel_step, .pixel_frees, .pixel_last, .arrives, .release_valid, .release_pixels, .step_valid,
     .step_ready(enable), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first, .step_last,
     .step_end
   );
@@ -168,7 +187,7 @@ module mac_engine #(
     .InHeight(InHeight), .InWidth(InWidth), .InChannels(InChannels), .InBits(InBits), .Simd(Simd), .TapRows(TapRows),
     .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .RingPixels(RingPixels)
   ) u_ring (
-    .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .written, .frame_starts, .release_valid, .release_pixels,
+    .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .arrives, .release_valid, .release_pixels,
     .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 

@@ -2,7 +2,7 @@
 //
 // One step a cycle: the addresses of the products to make, and what they mean for the accumulator. First come the full groups of
 // channels of each block of TapRows × TapCols taps, then, if channels remain, these of each block of RestRows × RestCols taps.
-// A pixel starts as soon as all pixels of its window have arrived (`need` <= `written`). All addresses are sums with constants.
+// A pixel starts as soon as all pixels of its window have arrived. All addresses are sums with constants.
 `default_nettype none
 
 module tap_walker #(
@@ -46,13 +46,13 @@ module tap_walker #(
   input  logic [TapWordBits-1:0] pixel_tap_word,
   input  logic [SlotBits-1:0]    pixel_slot,
   input  logic [WordBits-1:0]    pixel_word,
-  input  logic [PixelBits-1:0]   pixel_need,
+  input  logic [PixelBits-1:0]   pixel_need,   // input pixels of the frame that must have arrived
+  input  logic signed [CountBits-1:0] pixel_step,  // how many more the following output pixel needs
   input  logic [PixelBits-1:0]   pixel_frees,
   input  logic                   pixel_last,
 
-  // The ring: pixels of the waiting pixel's frame that have arrived, and room that a finished pixel makes.
-  input  logic signed [CountBits-1:0] written,
-  output logic                   frame_starts,  // the last pixel of a frame has started: `written` counts the next frame
+  // The ring: an input pixel arrives, and room that a finished pixel makes.
+  input  logic                   arrives,
   output logic                   release_valid,
   output logic [PixelBits-1:0]   release_pixels,
 
@@ -126,9 +126,23 @@ module tap_walker #(
   assign tap_last   = block_last && pass_last_q;
   assign done       = busy_q && step_ready && tap_last && group_last_q;
 
-  assign load           = pixel_valid && signed'(CountBits'(pixel_need)) <= written && (!busy_q || done);
+  // Input pixels that the waiting output pixel lacks, less 1: its sign tells that none is missing.
+  logic primed_q;
+  logic signed [CountBits-1:0] lacks_q;
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
+      primed_q <= 1'b0;
+      lacks_q  <= '0;
+    end else begin
+      primed_q <= pixel_valid || primed_q;
+      lacks_q  <= lacks_q - CountBits'(arrives);
+      if (pixel_valid && !primed_q) lacks_q <= lacks_q - CountBits'(arrives) + signed'(CountBits'(pixel_need)) - CountBits'(1);
+      else if (load) lacks_q <= lacks_q - CountBits'(arrives) + pixel_step;
+    end
+  end
+
+  assign load           = primed_q && pixel_valid && lacks_q[CountBits-1] && (!busy_q || done);
   assign pixel_ready    = load;
-  assign frame_starts   = load && pixel_last;
   assign release_valid  = done;
   assign release_pixels = frees_q;
 

@@ -2,20 +2,40 @@
 //
 // After Lattice's FPGA-TN-02205 (sysDSP) and FPGA-TN-02204 (memory). Read by yosys, which flattens a netlist into them.
 
-// 18 × 18 bits, each signed if SIGNEDA, SIGNEDB say so; no registers.
+// 18 × 18 bits, each signed if SIGNEDA, SIGNEDB say so; registers at either input and at the output, as REG_…_CLK say.
 module MULT18X18D (
   input  A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0,
   input  B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0,
   input  C17, C16, C15, C14, C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2, C1, C0,
-  input  SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+  input  SIGNEDA, SIGNEDB, SOURCEA, SOURCEB, CLK0, CE0, RST0,
   output P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16, P15, P14,
       P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
 );
-  wire signed [18:0] a = {SIGNEDA & A17, A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1,
+  parameter REG_INPUTA_CLK = "NONE";
+  parameter REG_INPUTA_CE = "CE0";
+  parameter REG_INPUTA_RST = "RST0";
+  parameter REG_INPUTB_CLK = "NONE";
+  parameter REG_INPUTB_CE = "CE0";
+  parameter REG_INPUTB_RST = "RST0";
+  parameter REG_OUTPUT_CLK = "NONE";
+  parameter REG_OUTPUT_CE = "CE0";
+  parameter REG_OUTPUT_RST = "RST0";
+
+  wire signed [18:0] a_d = {SIGNEDA & A17, A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1,
       A0};
-  wire signed [18:0] b = {SIGNEDB & B17, B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1,
+  wire signed [18:0] b_d = {SIGNEDB & B17, B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1,
       B0};
-  wire signed [37:0] product = a * b;
+  reg signed [18:0] a_q, b_q;
+  reg signed [37:0] product_q;
+  wire signed [18:0] a = REG_INPUTA_CLK == "CLK0" ? a_q : a_d;
+  wire signed [18:0] b = REG_INPUTB_CLK == "CLK0" ? b_q : b_d;
+  wire signed [37:0] product_d = a * b;
+  wire signed [37:0] product = REG_OUTPUT_CLK == "CLK0" ? product_q : product_d;
+  always @(posedge CLK0) if (CE0) begin
+    a_q <= a_d;
+    b_q <= b_d;
+    product_q <= product_d;
+  end
   assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16, P15, P14,
       P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = product[35:0];
 endmodule

@@ -1,0 +1,194 @@
+"""Which memories become block RAM, and how many: the rule of yosys' `memory_libmap`, for the memories of `hw/rtl`.
+
+For each kind of RAM of a family yosys counts what a memory would cost, in units of its library: cells, multiplexers
+where the memory is deeper than a cell, half a unit a bit of their inputs, and two units a read port. The cheapest is
+taken; plain logic costs a unit a bit, or a small share of one where nothing is written. (yosys,
+`passes/memory/memory_libmap.cc`; the cells' costs are those of `techlibs/*/brams*.txt` and `lutrams*.txt`.)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan2hls.ir import Memory
+from gan2hls.pipeline import Stage
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A memory: `kind` as in `synth.MemoryUsage`, words, bits of a word that are not constant, and ports."""
+
+    kind: str
+    words: int
+    bits: int
+    reads: int = 1
+    written: bool = False
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What a memory becomes: "block RAM", "LUT RAM" or "logic", block RAMs, and LUTs that are memory."""
+
+    where: str
+    block_rams: float = 0.0
+    luts: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Ram:
+    """A cell of yosys' library.
+
+    Attributes:
+        block: block RAMs that it is; 0 for one of LUTs.
+        luts: that it takes.
+        depth_bits: address bits at its narrowest width.
+        widths: that its ports may have, each twice the one before, parity aside.
+        cost: of a cell; of that, `scaled` goes by the share of its bits that is used.
+        rom_ports, ram_ports: read ports where nothing is written, and beside a write port; 0 where it can not.
+        least: index of the narrowest width that a write port takes.
+        byte: bits that one write enable governs; 0 a whole word.
+    """
+
+    block: float
+    luts: int
+    depth_bits: int
+    widths: tuple[int, ...]
+    cost: float
+    scaled: float = 0.0
+    rom_ports: int = 0
+    ram_ports: int = 1
+    least: int = 0
+    byte: int = 0
+
+
+_NARROW, _WIDE = (1, 2, 4, 9, 18), (1, 2, 4, 9, 18, 36)
+
+
+def _true_dual(cost: float, block: float = 1.0, bits: int = 14, widths: tuple[int, ...] = _NARROW) -> _Ram:
+    return _Ram(block, 0, bits, widths, cost, rom_ports=2, ram_ports=1, byte=9)
+
+
+def _simple_dual(
+    cost: float, block: float = 1.0, bits: int = 14, widths: tuple[int, ...] = _WIDE, least: int = 0
+) -> _Ram:
+    return _Ram(block, 0, bits, widths, cost, rom_ports=1, ram_ports=1, least=least, byte=9)
+
+
+_LUT4 = _Ram(0, 6, 4, (4,), 4)
+_GOWIN_LUT = _Ram(0, 6, 4, (4,), 4, scaled=4)
+_XILINX_BLOCKS = (
+    _true_dual(129, 0.5),
+    _true_dual(257, 1.0, 15, _WIDE),
+    _simple_dual(129, 0.5),
+    _simple_dual(257, 1.0, 15, (*_WIDE, 72)),
+)
+_XC7_LUTS = (
+    *(_Ram(0, 8, bits, (width,), 8, scaled=8) for bits, width in ((5, 4), (6, 2), (7, 1))),
+    *(_Ram(0, 4, bits, (width,), 7, scaled=7, ram_ports=3) for bits, width in ((5, 2), (6, 1))),
+    *(_Ram(0, 4, bits, (width,), 8, scaled=7) for bits, width in ((5, 6), (6, 3))),
+)
+_XCUP_LUTS = (
+    *(_Ram(0, 8, bits, (width,), 16, scaled=16) for bits, width in ((5, 8), (6, 4), (7, 2), (8, 1))),
+    *(_Ram(0, 8, bits, (width,), 16, scaled=16, ram_ports=3) for bits, width in ((5, 4), (6, 2))),
+    *(_Ram(0, 8, bits, (width,), 16, scaled=16) for bits, width in ((5, 14), (6, 7))),
+)
+_RAMS = {
+    "ecp5": (_LUT4, _true_dual(128), _simple_dual(128, least=3)),
+    "gowin": (
+        _GOWIN_LUT,
+        _Ram(1, 0, 14, _WIDE, 128, rom_ports=1, ram_ports=0, byte=9),
+        _true_dual(128),
+        _simple_dual(128),
+    ),
+    "nexus": (_LUT4, _true_dual(129), _simple_dual(128)),
+    "xc7": (*_XC7_LUTS, *_XILINX_BLOCKS),
+    "xcup": (*_XCUP_LUTS, *_XILINX_BLOCKS),
+}
+_ROM_BIT = {"ecp5": 1 / 16, "gowin": 1 / 16, "nexus": 1 / 16, "xc7": 1 / 64, "xcup": 1 / 64}
+"""Cost of a bit of a memory that is only read, in logic; of one that is written, 1."""
+
+
+def map_memory(shape: Shape, family: str) -> Mapped:
+    """What yosys makes of a memory."""
+    if not shape.bits:
+        return Mapped("logic")
+    best = shape.words * shape.bits * (1.0 if shape.written else _ROM_BIT[family])
+    found = Mapped("logic")
+    for ram in _RAMS[family]:
+        if (ram.ram_ports if shape.written else ram.rom_ports) == 0:
+            continue
+        cost, cells = _geometry(shape, ram)
+        if cost < best:
+            best = cost
+            found = Mapped("block RAM" if ram.block else "LUT RAM", cells * ram.block, cells * ram.luts)
+    return found
+
+
+def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int]:
+    """Cost and number of cells at the cheapest width."""
+    copies = -(-shape.reads // (ram.ram_ports if shape.written else ram.rom_ports))
+    found: tuple[float, int] | None = None
+    for index, width in enumerate(ram.widths):
+        if shape.written and index < min(ram.least, 3):
+            continue
+        byte = min(ram.byte or width, width) if shape.written else 1
+        bits = -(-shape.bits // byte) * byte
+        rows = -(-shape.words // (1 << (ram.depth_bits - index)))
+        cells = -(-rows * bits // width)
+        cost = (ram.cost - ram.scaled) * cells * copies + ram.scaled * rows * shape.bits / width * copies
+        cost += 0.5 * (rows - 1) * shape.bits * shape.reads + 2.0 * shape.reads
+        if shape.written and rows > 1:
+            cost += 0.5 * rows
+        if found is None or cost < int(found[0]):  # yosys keeps the best cost as an integer
+            found = cost, cells * copies
+    assert found is not None
+    return found
+
+
+def shapes(stage: Stage) -> tuple[Shape, ...]:
+    """The memories of a kernel, in the order of the RTL."""
+    return (*_written(stage), *_read_only(stage))
+
+
+def _written(stage: Stage) -> Iterator[Shape]:
+    values = stage.parameters
+    if stage.stem == "fifo" and values["Depth"] > 2:
+        yield Shape("buffer", values["Depth"] - 1, values["Bits"] + 1, written=True)
+    if stage.stem == "upsample":
+        words = 2 * values["InWidth"] * -(-values["Channels"] // values["Lanes"])
+        yield Shape("buffer", words, values["Lanes"] * values["Bits"], written=True)
+    if "RingPixels" in values:
+        full, rest = divmod(values["InChannels"], values["Simd"])
+        ring = Shape("ring", values["RingPixels"] * full, values["Simd"] * values["InBits"], written=True)
+        yield from [ring] * (values.get("TapRows", 1) * values.get("TapCols", 1))
+        if rest:
+            ring = Shape("ring", values["RingPixels"], rest * values["InBits"], written=True)
+            yield from [ring] * (values.get("RestRows", 1) * values.get("RestCols", 1))
+
+
+def _read_only(stage: Stage) -> Iterator[Shape]:
+    values = stage.parameters
+    for key, memory in stage.memories.items():
+        depth = len(memory.words)
+        if key == "weights":
+            bank = values.get("BankWords", 0) or depth
+            for start in range(0, depth, bank):
+                words = memory.words[start : start + bank]
+                yield Shape("weights", len(words), _varying_bits(words, memory))
+        elif key == "codebook":
+            lanes = values["Simd"] * values.get("TapRows", 1) * values.get("TapCols", 1)
+            yield Shape("constants", depth, _varying_bits(memory.words, memory), reads=values["Pe"] * lanes)
+        elif key == "table":
+            bits = _varying_bits(memory.words, memory)
+            for lane in range(0, values["Lanes"], 2):
+                yield Shape("constants", depth, bits, reads=min(2, values["Lanes"] - lane))
+        else:
+            yield Shape("constants", depth, _varying_bits(memory.words, memory))
+
+
+def _varying_bits(words: np.ndarray, memory: Memory) -> int:
+    """Bits of a word that are not the same in all words: yosys stores no others."""
+    codes = words.astype(np.int64) & ((1 << memory.bits) - 1)
+    varying = np.bitwise_or.reduce(codes, axis=0) & ~np.bitwise_and.reduce(codes, axis=0)
+    return int(sum(int(value).bit_count() for value in np.ravel(varying)))

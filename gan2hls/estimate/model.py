@@ -1,0 +1,91 @@
+"""The linear model of LUTs and flip-flops: its coefficients, and how they are fitted.
+
+Per family and kind of kernel, resources = Σ coefficient · feature, no coefficient negative. Each row is weighed by its
+size, so that relative errors are what is made small.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan2hls.errors import Gan2HlsError
+from gan2hls.estimate.features import Features
+from gan2hls.resources import resource
+
+Coefficients = dict[str, dict[str, dict[str, dict[str, float]]]]
+"""Family → "luts" or "flip_flops" → kind of kernel → feature → coefficient."""
+
+Row = tuple[Features, float, float]
+"""Features, what was counted, and how much the row matters."""
+
+_ROUNDS = 400
+_FLOOR = 30.0
+"""Below about as many LUTs or flip-flops, absolute errors are made small in place of relative ones."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Fitted coefficients, the tools that counted what they were fitted to, and the errors on what was held out."""
+
+    coefficients: Coefficients
+    tools: dict[str, str]
+    errors: dict[str, dict[str, float]]
+
+    def resources(self, family: str, what: str, machine: str, features: Features) -> float:
+        """LUTs or flip-flops of a kernel, outside of memories of LUTs."""
+        known = self.coefficients[family][what].get(machine)
+        if known is None:
+            raise Gan2HlsError(f"{machine}: no estimate of its {what}; run `make fit-estimate`")
+        return sum(known.get(name, 0.0) * value for name, value in features.items())
+
+
+@functools.cache
+def shipped_model() -> Model:
+    """The model that comes with gan2hls."""
+    values = json.loads(resource("gan2hls", "estimate", "model.json").read_text())
+    return Model(values["coefficients"], values["tools"], values["held_out_smape_percent"])
+
+
+def fit(rows: Sequence[Row], prior: Mapping[str, float], prior_rows: float) -> dict[str, float]:
+    """Coefficients of all features in `rows`.
+
+    Args:
+        rows: features, what was counted, and how much the row matters.
+        prior: coefficients expected from the structure; what few rows tell about stays near to them.
+        prior_rows: how many rows a prior counts as.
+    """
+    names = sorted({name for features, *_ in rows for name in features})
+    matrix = np.array([[features.get(name, 0.0) for name in names] for features, *_ in rows])
+    counted = np.array([value for _, value, _ in rows])
+    weight = np.array([matters for *_, matters in rows]) / (counted + _FLOOR)
+    expected = np.array([prior.get(name, 0.0) for name in names])
+    # The usual share of a feature where it is not 0 at all: a rare one stays as near to its prior as others.
+    shares = (matrix * weight[:, None]) ** 2
+    scale = np.sqrt(prior_rows * shares.sum(axis=0) / np.maximum(1, (shares > 0).sum(axis=0))) + 1e-9
+    left = np.vstack([matrix * weight[:, None], np.diag(scale)])
+    right = np.concatenate([counted * weight, scale * expected])
+    solution = _non_negative(left, right)
+    return {name: float(f"{value:.4g}") for name, value in zip(names, solution, strict=True)}
+
+
+def _non_negative(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """x ≥ 0 that makes |left·x - right|² smallest, by coordinate descent."""
+    gram, target = left.T @ left, left.T @ right
+    x = np.zeros(len(target))
+    for _ in range(_ROUNDS):
+        before = x.copy()
+        for index in range(len(x)):
+            if gram[index, index] > 0:
+                x[index] = max(0.0, x[index] + (target[index] - gram[index] @ x) / gram[index, index])
+        if np.abs(x - before).max() < 1e-7:
+            break
+    return x
+
+
+def smape(estimated: Sequence[float], counted: Sequence[float]) -> float:
+    """Symmetric mean absolute percentage error: mean of 200·|a - b| / (a + b)."""
+    pairs = [(a, b) for a, b in zip(estimated, counted, strict=True) if a + b > 0]
+    return sum(200 * abs(a - b) / (a + b) for a, b in pairs) / max(1, len(pairs))

@@ -1,0 +1,65 @@
+"""An estimate for people: a table of stages, and lines below it."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from gan2hls.estimate import Estimate
+from gan2hls.synth.result import RESOURCES, Usage
+
+
+def estimate_table(result: Estimate) -> Table:
+    """Stages, cycles and what each takes, the total, and how much of the part that is."""
+    family = result.part.family
+    table = Table(title=f"{result.target}: {result.figures}")
+    for label in ("stage", "kernel", "fold"):
+        table.add_column(label)
+    for label in ("cycles", "used", f"LUT{family.lut_inputs}", "flip-flops", family.multiplier, family.block_ram):
+        table.add_column(label, justify="right")
+    for layer in result.layers:
+        cycles = f"{layer.cycles:,}" + (" ←" if layer.limiting else "")
+        table.add_row(
+            layer.stage, layer.kernel, layer.fold, cycles, _percent(layer.utilization), *_numbers(layer.usage)
+        )
+    table.add_section()
+    table.add_row("total", "", "", f"{result.interval_cycles:,}", "", *_numbers(result.usage), style="bold")
+    shares = result.shares()
+    if any(share is not None for share in shares.values()):
+        limits = [getattr(result.part, resource) for resource in RESOURCES]
+        table.add_row(result.target, "", "", "", "", *(f"{limit:,}" for limit in limits))
+        table.add_row("taken", "", "", "", "", *(_percent(shares[resource]) for resource in RESOURCES))
+    return table
+
+
+def estimate_lines(result: Estimate) -> Iterator[str]:
+    """Time, multipliers, weights, and how far the figures can be trusted; not the problems."""
+    limiting = result.limiting
+    yield (
+        f"{result.frames_per_second:,.1f} frames/s at {result.clock_mhz:g} MHz: a frame every "
+        f"{result.interval_cycles:,} cycles, latency {result.latency_cycles:,} cycles ({result.latency_us:,.1f} µs)"
+    )
+    yield f"slowest: {limiting.layer or limiting.stage} ({limiting.kernel}), {limiting.cycles:,} cycles a frame"
+    family = result.part.family
+    macs, others = result.mac_multipliers, result.other_multipliers
+    yield f"multipliers: {macs:,g} {family.multiplier} for weights, {others:,g} for requantization"
+    line = (
+        f"weights: {result.weight_bits:,} bits stored, {result.weight_ram_bits:,.0f} bits of block RAM taken for them"
+    )
+    yield line + (
+        f" ({100 * result.weight_bits / result.weight_ram_bits:.1f} % used)" if result.weight_ram_bits else ""
+    )
+    tools = ", ".join(f"{name} {version}" for name, version in result.tools.items())
+    luts, flip_flops = (result.smape_percent.get(what, 0.0) for what in ("luts", "flip_flops"))
+    yield (
+        "multipliers, block RAM and cycles by rule, as synthesis finds them; LUTs and flip-flops by a model fitted to "
+        f"{tools} (off by {luts:.1f} % and {flip_flops:.1f} % "
+        "on networks that it was not fitted to)"
+    )
+
+
+def _numbers(usage: Usage) -> list[str]:
+    return [f"{usage.luts:,}", f"{usage.flip_flops:,}", f"{usage.dsps:,g}", f"{usage.block_rams:,g}"]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
