@@ -4,6 +4,7 @@ golden   the golden model against torch float32 eager, batch of 64, on one core 
 csim     build time of the C simulation and images/s, shipped network
 cosim    wall time of building and simulating the shipped network's RTL, 4 frames, stalls included
 kernel   useful MACs / (cycles × PE × SIMD) of one transposed convolution, counted in Verilator
+folding  useful MACs / (cycles × multipliers) of three generators, against zero insertion and upsampling; minutes
 
 Results go to `benchmarks/results/<name>.json`, with the machine and the versions.
 """
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from folding import folding
 from rich.console import Console
 
 import gan2hls
@@ -163,6 +165,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "csim": csim,
     "cosim": cosim,
     "kernel": kernel,
+    "folding": folding,
 }
 
 
