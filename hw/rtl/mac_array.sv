@@ -45,13 +45,13 @@ module mac_array #(
   logic [Pe*Simd*WeightBits-1:0] decoded, weights;
   logic [Simd*InBits-1:0] values;
   if (UseCodebook != 0) begin : gen_codebook
-    logic [WeightBits-1:0] codebook [0:(1<<CodeBits)-1];
-    if (CodebookFile != "") begin : gen_file
-      initial $readmemh(CodebookFile, codebook);
-    end else begin : gen_zero
-      initial for (int i = 0; i < (1 << CodeBits); i++) codebook[i] = '0;
-    end
-    for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight
+    for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight  // a small table each: one with a port for each would be a large one
+      logic [WeightBits-1:0] codebook [0:(1<<CodeBits)-1];
+      if (CodebookFile != "") begin : gen_file
+        initial $readmemh(CodebookFile, codebook);
+      end else begin : gen_zero
+        initial for (int c = 0; c < (1 << CodeBits); c++) codebook[c] = '0;
+      end
       assign decoded[i*WeightBits+:WeightBits] = codebook[codes[i*CodeBits+:CodeBits]];
     end
   end else begin : gen_plain
