@@ -3,7 +3,7 @@
 `make fit-estimate`, or `python benchmarks/estimate.py [--no-synthesis]`. Random pipelines of several
 layers, drawn from fixed seeds, are mapped by yosys for every family (kept in `--cache`, so that only what has changed
 runs again). What yosys counted goes to `benchmarks/results/estimate.json`, the fitted coefficients to
-`gan2hls/estimate_model.json`; the networks marked `held_out` are left out of the fit, and tell its error.
+`gan2hls/estimate/model.json`; the networks marked `held_out` are left out of the fit, and tell its error.
 """
 
 import argparse
