@@ -69,7 +69,7 @@ def count(stem: str, values: Values, shapes: Sequence[Shape], family: str) -> Co
         _fifo(values, luts, flip_flops)
     else:
         _small(stem, values, luts, flip_flops)
-    _memories(stem, memories, FAMILIES[family].lut_inputs, luts, flip_flops)
+    _memories(stem, memories, family, luts, flip_flops)
     luts["one"] = flip_flops["one"] = 1.0
     mac = machine == "mac"
     return Counted(
@@ -85,10 +85,12 @@ def count(stem: str, values: Values, shapes: Sequence[Shape], family: str) -> Co
 
 
 def _memories(
-    stem: str, memories: Sequence[tuple[Shape, Mapped]], lut_inputs: int, luts: Features, flip_flops: Features
+    stem: str, memories: Sequence[tuple[Shape, Mapped]], family: str, luts: Features, flip_flops: Features
 ) -> None:
+    lut_inputs = FAMILIES[family].lut_inputs
     for shape, mapped in memories:
-        if shape.kind in ("weights", "ring") or stem == "requantize":
+        absorbed = family == "ecp5" and mapped.where == "block RAM"  # `synth/registers.py`
+        if (shape.kind in ("weights", "ring") or stem == "requantize") and not absorbed:
             where = "block RAM" if mapped.where == "block RAM" else "soft memory"
             flip_flops[f"second registers of {where}"] += shape.bits
         if mapped.where == "LUT RAM":
@@ -116,8 +118,8 @@ def _products(
     luts["soft products"] += soft * count
     if soft:
         luts["soft product rows"] += min(a, b) * count
-    # Nexus and 7 series take the register behind a product into the multiplier.
-    absorbed = family in ("nexus", "xc7") and registered
+    # Nexus, 7 series and ECP5 take the register behind a product into the multiplier.
+    absorbed = registered and (family in ("nexus", "xc7") or (family == "ecp5" and cells == 1))
     kind = "products in LUTs" if not cells else "absorbed products" if absorbed else "products in multipliers"
     flip_flops[kind] += y * count
     if cells > 1:
@@ -172,14 +174,13 @@ def _mac(
     luts["skid buffer"] += pe * out_bits
     rest = values["InChannels"] % simd
     # The registers in front of a product go into the multiplier too, where nothing else reads them.
-    before = cells and packing == 1 and not values["UseCodebook"] and family in ("nexus", "xc7")
-    flip_flops["absorbed lanes" if before else "lanes"] += lanes * in_bits
-    if before:
-        flip_flops["absorbed weights"] += pe * lanes * weight_bits
+    if values["UseCodebook"] or packing == 1:
+        before = cells and packing == 1 and family in ("ecp5", "nexus", "xc7")
+        flip_flops["absorbed lanes" if before else "multiplier inputs"] += lanes * in_bits
+        flip_flops["absorbed weights" if before else "multiplier inputs"] += pe * lanes * weight_bits
+    flip_flops["lanes"] += lanes * in_bits
     luts["lanes"] += lanes * in_bits
     luts["rest lanes"] += rest_taps * rest * in_bits
-    if values["UseCodebook"]:
-        flip_flops["codebook"] += (pe * weight_bits + in_bits) * lanes
     _weights(values, memories, lanes, luts, flip_flops)
     _mac_control(values, taps, rest_taps if rest else 0, luts, flip_flops)
     return cells
@@ -215,7 +216,8 @@ def _mac_control(values: Values, taps: int, rest_taps: int, luts: Features, flip
     addresses = (taps * bits(ring * full) + rest_taps * bits(ring)) + 2 * bits(2 * height * width + ring + 1)
     generator = walks * (bits(out_height) + bits(out_width) + 4 * pixel + 5 * slot + 4 * tap) * spatial
     generator += (walks - 1) * 4 * (word - slot) * spatial
-    buffers = 2 * (slot + 2 * pixel + tap) + (2 * (tap + word) if full > 1 else 0)
+    step = bits(2 * height * width + ring + 1) + 1
+    buffers = 3 * (slot + 2 * pixel + tap) + 2 * step + (2 * (tap + word) if full > 1 else 0)
     for features in (luts, flip_flops):
         features["walker"] += counters
         features["addresses"] += addresses

@@ -161,7 +161,7 @@ def lookup(rng: np.random.Generator) -> Case:
         "OutBits": out_bits, "OutSigned": int(rng.integers(2)), "TableFile": '"table.mem"',
     }  # fmt: skip
     return Case(
-        "lookup", parameters, frames, [table[frame] for frame in frames], in_bits, out_bits, latency=2, interval=beats,
+        "lookup", parameters, frames, [table[frame] for frame in frames], in_bits, out_bits, latency=3, interval=beats,
         files={"table.mem": "".join(f"{value:x}\n" for value in table)},
     )  # fmt: skip
 
