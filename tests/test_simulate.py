@@ -153,8 +153,8 @@ def break_design(one: RtlDesign, file: str, old: str, new: str) -> None:
     ("file", "old", "new", "message"),
     [
         # No output at all: the bench gives up, and says so.
-        ("kernels/lookup.sv", "value_valid_q <= s_axis_tvalid;", "value_valid_q <= 1'b0;", "TimeoutError"),
-        ("kernels/lookup.sv", "value_last_q <= s_axis_tlast;", "value_last_q <= 1'b0;", "tlast disagrees"),
+        ("kernels/lookup.sv", "value_valid_q <= read_valid_q;", "value_valid_q <= 1'b0;", "TimeoutError"),
+        ("kernels/lookup.sv", "value_last_q <= read_last_q;", "value_last_q <= 1'b0;", "tlast disagrees"),
         ("kernels/skid_buffer.sv", "spare_free_q && !s_axis_tvalid;", "1'b1;", "tlast disagrees"),
         ("kernels/lookup.sv", "module lookup", "modul lookup", "syntax error"),
     ],
