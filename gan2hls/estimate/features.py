@@ -97,7 +97,8 @@ def _memories(
             luts["memory LUTs"] += mapped.luts
             flip_flops["soft memory outputs"] += shape.bits * shape.reads
         elif mapped.where == "logic":
-            flip_flops["soft memory outputs"] += shape.bits * shape.reads
+            if stem not in ("dense", "conv2d", "conv_transpose2d"):  # behind a codebook: the multiplier's input
+                flip_flops["soft memory outputs"] += shape.bits * shape.reads
             if shape.written:
                 flip_flops["stored bits"] += shape.words * shape.bits
                 luts["stored bits"] += shape.words * shape.bits

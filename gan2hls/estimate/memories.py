@@ -178,7 +178,7 @@ def _read_only(stage: Stage) -> Iterator[Shape]:
                 yield Shape("weights", len(words), _varying_bits(words, memory))
         elif key == "codebook":
             lanes = values["Simd"] * values.get("TapRows", 1) * values.get("TapCols", 1)
-            yield Shape("constants", depth, _varying_bits(memory.words, memory), reads=values["Pe"] * lanes)
+            yield from [Shape("constants", depth, _varying_bits(memory.words, memory))] * (values["Pe"] * lanes)
         elif key == "table":
             bits = _varying_bits(memory.words, memory)
             for lane in range(0, values["Lanes"], 2):
