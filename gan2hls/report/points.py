@@ -1,4 +1,4 @@
-"""What the points of a sweep gave: bit widths, budget and target on one side, quality, resources and time on the other."""
+"""What the points of a sweep gave: quality, resources and time for bit widths, a budget and a target."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gan2hls.errors import UserError
-from gan2hls.synth.result import Clock, StageUsage, Usage
+from gan2hls.synth.result import Clock, Usage
 
 CYCLE_MODEL, SIMULATED = "cycle model", "RTL simulation"
 ASSUMED = "assumed"
@@ -70,7 +70,8 @@ class PointReport:
         target: part or family.
         error: why there are no figures, or None. What is known before a failure is kept.
         figures: what `usage` is: `synth.result.ESTIMATE`, `SYNTHESIZED` or `PLACED`.
-        clock_mhz: the clock that times are given for. clock_is: `ASSUMED`, or `PLACED` where place and route reached it.
+        clock_mhz: the clock that times are given for.
+        clock_is: `ASSUMED`, or `synth.result.PLACED` where place and route reached it.
         cycles_are: `CYCLE_MODEL` or `SIMULATED` (Verilator; outputs then equal the golden model's).
         estimate: what the estimate said, where `usage` is better than that.
         problems: part too small, clock missed: a line each.
