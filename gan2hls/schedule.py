@@ -91,7 +91,7 @@ def _registers(up: Beats, delay: int) -> Beats:
 def _mac(up: Beats, walk: "_MacWalk", ring: int, finished: list[int]) -> Beats:
     """`mac_engine.sv`: a ring that fills, a walker of pixels, and registers that move together as in `_registers`.
 
-    `finished` gets the cycle of each pixel's last step.
+    `finished` gets the cycle in which each pixel's last step is taken, one move after it was made.
     """
     pull = up.send
     pending: deque[int] = deque()
@@ -115,12 +115,12 @@ def _mac(up: Beats, walk: "_MacWalk", ring: int, finished: list[int]) -> Beats:
                         while freed <= words - ring:
                             freeing += 1
                             freed = freeing // pixels * in_frame + walk.freed[freeing % pixels]
-                        if freeing == len(finished):
+                        if freeing >= len(finished):
                             raise Gan2HlsError(f"a ring of {ring} words is too small: its kernel waits for ever")
-                        cycle = max(cycle, finished[freeing] + 1)
+                        cycle = max(cycle, finished[freeing] + 2)
                     taken = written = cycle
                     words += 1
-                start = max(end, written + 1) + 1
+                start = max(end, written + 2) + 1
             move = max(free, reached, start - lag)
             while pending and pending[0] <= move:
                 reached = pending.popleft()
@@ -134,7 +134,11 @@ def _mac(up: Beats, walk: "_MacWalk", ring: int, finished: list[int]) -> Beats:
                 lag = max(lag, before + 1 - reached)
                 before, last = last, (yield max(reached + lag, last) + 1)
             end = free - 1 + lag
-            finished.append(end)
+            while pending[0] == free:
+                reached = pending.popleft()
+                lag = max(lag, before + 1 - reached)
+                before, last = last, (yield max(reached + lag, last) + 1)
+            finished.append(free + lag)
         base += in_frame
 
 
@@ -269,8 +273,8 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
         pixel_words=pixel_words,
-        # ring 2, taps that do not exist 1, product 1, adder tree, sum 1; input 1, packing 2, deep weights 1
-        delay=5 + levels + (op.codebook is not None or fold.packing == 1) + 2 * (fold.packing > 1) + deep,
+        # step 1, ring 2, taps that do not exist 1, product 1, adder tree, sum 1; input 1, packing 2, deep weights 1
+        delay=6 + levels + (op.codebook is not None or fold.packing == 1) + 2 * (fold.packing > 1) + deep,
     )
 
 

@@ -29,6 +29,10 @@ Deeper and narrower ones lack a ninth of the bits, so that synthesis makes deep 
 FLAT_BANKS = 8
 """Banks of a weight memory above which the choice among them takes one register more (`weight_memory.sv`)."""
 
+_ROUND_TRIP = 4
+"""Cycles of `mac_engine.sv` from a pixel's last step, which makes room, to the first step of one that needs what comes
+there: one each for the step's addresses, the release, the arrival and the walker's start."""
+
 
 def block_rams(words: int, bits: int, depth: int) -> int:
     """Block RAMs of 18 kbit that `words` words of `bits` bits take in banks of `depth` words."""
@@ -176,26 +180,30 @@ class MacOp(Op):
         """Pixels of the smallest input ring with which frames follow each other every `cycles`.
 
         It holds each pixel's window, and so much more that the words of later windows arrive while earlier pixels
-        compute. All times are exact: a pixel starts in the cycle in which the one before ends, if its words have
-        arrived in earlier cycles; the pixels that it frees may be replaced from the cycle after its end on.
+        compute. All times are exact: `_ROUND_TRIP` cycles are lost between a pixel's end, which makes room, and the
+        start of the one that needs what comes there.
         """
         per_pixel = groups(tensor.channels, fold.simd)
         frame = tensor.pixels * per_pixel
         need, held = (pixels * per_pixel for pixels in self.windows(tensor))
-        need, held = (np.concatenate([words, words + frame, words + 2 * frame]) for words in (need, held))
-        busy = np.tile(groups(self.codes.shape[3], fold.pe) * self.pixel_steps(tensor, fold).ravel(), 3)
+        busy = groups(self.codes.shape[3], fold.pe) * self.pixel_steps(tensor, fold).ravel()
+        frames = 3 + groups(_ROUND_TRIP, int(busy.sum()))
+        need, held = (np.add.outer(frame * np.arange(frames), words).ravel() for words in (need, held))
+        busy = np.tile(busy, frames)
         ends = busy.cumsum()
         words = [int((need - held).max())]
-        if int(ends[-1]) >= 3 * frame:
+        if int(ends[-1]) >= frames * frame:
             # Computing never waits: what pixel q holds until its end leaves room for pixel p's window, less one word
-            # for each cycle between that end and p's start (p = q + 1: none; else the cycles strictly between).
-            words.append(int((need[1:] - held[:-1]).max()))
-            earlier = np.minimum.accumulate(held - ends)
-            words.append(int((need[2:] - ends[1:-1] - earlier[:-2]).max()) + 1)
+            # for each cycle that is left between that end and p's start. What is freed later grows with q, so that of
+            # those too near to p for any word the first counts.
+            near = np.searchsorted(ends, ends[:-1] - _ROUND_TRIP)
+            words.append(int((need[1:] - held[near]).max()))
+            earlier = np.concatenate([[np.iinfo(np.int64).max // 2], np.minimum.accumulate(held - ends)])
+            words.append(int((need[1:] - ends[:-1] - earlier[near]).max()) + _ROUND_TRIP)
         else:
             # Loading never waits: a word comes in every cycle, and each pixel ends as early as that allows.
             ends = ends + np.maximum.accumulate(need - (ends - busy))
-            words.append(int((ends - held).max()) + 1)
+            words.append(int((ends - held).max()) + _ROUND_TRIP)
         return groups(max(words), per_pixel)
 
     def windows(self, tensor: TensorType) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,6 @@ module input_ring #(
   localparam int FramePixels = InHeight * InWidth,
   localparam int WordBits    = $clog2(RingPixels * Full + 1),
   localparam int SlotBits    = $clog2(RingPixels + 1),
-  localparam int PixelBits   = $clog2(FramePixels + 1),
   localparam int CountBits   = $clog2(2 * FramePixels + RingPixels + 1) + 1
 ) (
   input  logic                   clk,
@@ -34,8 +33,7 @@ module input_ring #(
   output logic                   s_axis_tready,
 
   output logic                   arrives,  // a pixel, with the word that is written in this cycle
-  input  logic                   release_valid,
-  input  logic [PixelBits-1:0]   release_pixels,
+  input  logic signed [CountBits-1:0] release_less1,  // pixels of room more, less 1
 
   input  logic                   read_enable,
   input  logic [WordBits-1:0]    word_addr,  // pixel · Full + group of channels
@@ -47,30 +45,34 @@ module input_ring #(
   localparam int GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
 
   // Pixels that there is room for, less 1: its sign tells that the ring is full. May exceed the ring: pixels that nobody reads are
-  // freed without waiting for them.
-  logic signed [CountBits-1:0] room_q;
+  // freed without waiting for them. A pixel that arrives takes 1 away by the carry into the sum.
+  logic signed [CountBits-1:0] room_q, room_d;
   logic [GroupBits-1:0] group_q;
-  logic write, group_last;
+  logic write, group_last_q, unused_carry;
 
   assign s_axis_tready = !room_q[CountBits-1];
   assign write         = s_axis_tvalid && s_axis_tready;
-  assign group_last    = int'(group_q) == Groups - 1;
-  assign arrives       = write && group_last;
+  assign arrives       = write && group_last_q;
+  assign {room_d, unused_carry} = {room_q, 1'b1} + {release_less1, !arrives};
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      group_q <= '0;
-      room_q  <= CountBits'(RingPixels - 1);
+      group_q      <= '0;
+      group_last_q <= Groups == 1;
+      room_q       <= CountBits'(RingPixels - 1);
     end else begin
-      if (write) group_q <= group_last ? '0 : group_q + GroupBits'(1);
-      room_q <= room_q - CountBits'(arrives) + (release_valid ? CountBits'(release_pixels) : '0);
+      if (write) begin
+        group_q      <= group_last_q ? '0 : group_q + GroupBits'(1);
+        group_last_q <= Groups == 1 || int'(group_q) == Groups - 2;
+      end
+      room_q <= room_d;
     end
   end
 
   ring_memory #(
     .Bits(Simd * InBits), .Words(RingPixels * Full), .Rows(TapRows), .Cols(TapCols), .RowWords(InWidth * Full), .ColWords(Full)
   ) u_full (
-    .clk, .rst_n, .write(write && int'(group_q) < Full), .write_data(s_axis_tdata), .read_enable, .read_addr(word_addr),
+    .clk, .rst_n, .write(write && !(Rest > 0 && group_last_q)), .write_data(s_axis_tdata), .read_enable, .read_addr(word_addr),
     .read_data(full_data)
   );
 
@@ -78,7 +80,7 @@ module input_ring #(
     ring_memory #(
       .Bits(Rest * InBits), .Words(RingPixels), .Rows(RestRows), .Cols(RestCols), .RowWords(InWidth), .ColWords(1)
     ) u_rest (
-      .clk, .rst_n, .write(write && group_last), .write_data(s_axis_tdata[Rest*InBits-1:0]), .read_enable,
+      .clk, .rst_n, .write(arrives), .write_data(s_axis_tdata[Rest*InBits-1:0]), .read_enable,
       .read_addr(slot_addr), .read_data(rest_data)
     );
   end else begin : gen_no_rest

@@ -91,9 +91,9 @@ module mac_engine #(
   logic [TapWordBits-1:0] pixel_tap_word;
   logic [WordBits-1:0] pixel_word, word_addr;
   logic [SlotBits-1:0] pixel_slot, slot_addr;
-  logic [PixelBits-1:0] pixel_need, pixel_frees, release_pixels;
-  logic signed [CountBits-1:0] pixel_step;
-  logic arrives, release_valid, enable;
+  logic [PixelBits-1:0] pixel_need, pixel_frees;
+  logic signed [CountBits-1:0] pixel_step, release_less1;
+  logic arrives, enable;
   logic step_valid, step_rest, step_first, step_last, step_end;
   logic [TapRows*TapCols-1:0] full_exists;
   logic [RestRows*RestCols-1:0] rest_exists;
@@ -115,13 +115,13 @@ module mac_engine #(
     .ring_base(next_slot), .need(next_need), .frees(next_frees), .last(next_last)
   );
 
-  // A pixel waits for the one after it, which tells how many more input pixels that one needs.
+  // A pixel waits for the one after it, which tells how many more input pixels that one needs, less 1.
   logic held_valid_q, held_last_q, held_ready;
   logic [RowsBits+ColsBits+TapBits+SlotBits+PixelBits-1:0] held_q;
   logic [PixelBits-1:0] held_need_q;
-  logic signed [CountBits-1:0] held_step;
+  logic signed [CountBits-1:0] held_step, held_less_q;
   assign next_ready = !held_valid_q || held_ready;
-  assign held_step  = signed'(CountBits'(next_need)) - signed'(CountBits'(held_need_q)) + (held_last_q ? CountBits'(FramePixels) : '0);
+  assign held_step  = signed'(CountBits'(next_need)) + held_less_q;
   always_ff @(posedge clk) begin
     if (!rst_n) held_valid_q <= 1'b0;
     else if (next_valid && next_ready) held_valid_q <= 1'b1;
@@ -130,6 +130,7 @@ module mac_engine #(
     if (next_ready) begin
       held_q      <= {next_rows, next_cols, next_tap, next_slot, next_frees};
       held_need_q <= next_need;
+      held_less_q <= (next_last ? CountBits'(FramePixels - 1) : CountBits'(-1)) - signed'(CountBits'(next_need));
       held_last_q <= next_last;
     end
   end
@@ -176,7 +177,7 @@ module mac_engine #(
     .RingPixels(RingPixels)
   ) u_walker (
     .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot, .pixel_word,
-    .pixel_need, .pixel_step, .pixel_frees, .pixel_last, .arrives, .release_valid, .release_pixels, .step_valid,
+    .pixel_need, .pixel_step, .pixel_frees, .pixel_last, .arrives, .release_less1, .step_valid,
     .step_ready(enable), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first, .step_last,
     .step_end
   );
@@ -187,7 +188,7 @@ module mac_engine #(
     .InHeight(InHeight), .InWidth(InWidth), .InChannels(InChannels), .InBits(InBits), .Simd(Simd), .TapRows(TapRows),
     .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .RingPixels(RingPixels)
   ) u_ring (
-    .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .arrives, .release_valid, .release_pixels,
+    .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .arrives, .release_less1,
     .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 
