@@ -265,7 +265,9 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
     pixel_words = groups(tensor.channels, fold.simd)
     frame = tensor.pixels * pixel_words
     levels = (fold.lanes - 1).bit_length()
-    deep = op.weight_words(fold) > FLAT_BANKS * op.bank_words(fold)
+    banks = groups(op.weight_words(fold), op.bank_words(fold))
+    weights = 2 * (banks > 1) + (banks > FLAT_BANKS)
+    multiplier = (op.codebook is not None or fold.packing == 1) + 2 * (fold.packing > 1)
     return _MacWalk(
         need=(need * pixel_words).tolist(),
         freed=[*(held[1:] * pixel_words).tolist(), frame],
@@ -273,8 +275,8 @@ def _walk(op: MacOp, tensor: TensorType, fold: Fold) -> _MacWalk:
         out_groups=groups(op.codes.shape[3], fold.pe),
         frame_words=frame,
         pixel_words=pixel_words,
-        # step 1, ring 2, taps that do not exist 1, product 1, adder tree, sum 1; input 1, packing 2, deep weights 1
-        delay=6 + levels + (op.codebook is not None or fold.packing == 1) + 2 * (fold.packing > 1) + deep,
+        # step 1, ring 2, taps that do not exist 1, product 1, adder tree, sum 1
+        delay=6 + levels + multiplier + weights,
     )
 
 

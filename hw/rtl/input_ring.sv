@@ -69,10 +69,19 @@ module input_ring #(
     end
   end
 
+  // Words are written a cycle later, long before the walker, which counts arrivals in registers, can ask for them.
+  logic full_write_q, rest_write_q;
+  logic [Simd*InBits-1:0] word_q;
+  always_ff @(posedge clk) begin
+    if (!rst_n) {full_write_q, rest_write_q} <= '0;
+    else {full_write_q, rest_write_q} <= {write && !(Rest > 0 && group_last_q), Rest > 0 && arrives};
+  end
+  always_ff @(posedge clk) word_q <= s_axis_tdata;
+
   ring_memory #(
     .Bits(Simd * InBits), .Words(RingPixels * Full), .Rows(TapRows), .Cols(TapCols), .RowWords(InWidth * Full), .ColWords(Full)
   ) u_full (
-    .clk, .rst_n, .write(write && !(Rest > 0 && group_last_q)), .write_data(s_axis_tdata), .read_enable, .read_addr(word_addr),
+    .clk, .rst_n, .write(full_write_q), .write_data(word_q), .read_enable, .read_addr(word_addr),
     .read_data(full_data)
   );
 
@@ -80,13 +89,13 @@ module input_ring #(
     ring_memory #(
       .Bits(Rest * InBits), .Words(RingPixels), .Rows(RestRows), .Cols(RestCols), .RowWords(InWidth), .ColWords(1)
     ) u_rest (
-      .clk, .rst_n, .write(arrives), .write_data(s_axis_tdata[Rest*InBits-1:0]), .read_enable,
+      .clk, .rst_n, .write(rest_write_q), .write_data(word_q[Rest*InBits-1:0]), .read_enable,
       .read_addr(slot_addr), .read_data(rest_data)
     );
   end else begin : gen_no_rest
     assign rest_data = '0;
     logic unused;
-    assign unused = ^slot_addr;
+    assign unused = ^{slot_addr, rest_write_q};
   end
 endmodule
 

@@ -192,9 +192,10 @@ module mac_engine #(
     .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 
-  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long, or one register longer if they
-  // lie in many banks.
-  localparam int Ahead = (BankWords > 0 && WeightWords > 8 * BankWords) ? 4 : 3;
+  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long, and longer if they lie in banks.
+  localparam int Banks = (BankWords > 0) ? (WeightWords + BankWords - 1) / BankWords : 1;
+  localparam int Wait = (Banks > 8) ? 3 : (Banks > 1) ? 2 : 0;
+  localparam int Ahead = 3 + Wait;
   logic [Ahead-1:0] valid_q, first_q, last_q, end_q;
   logic [1:0] rest_q;
   logic [1:0][TapRows*TapCols-1:0] full_exists_q;
@@ -230,13 +231,18 @@ module mac_engine #(
       if (enable) existing_q[lane*InBits+:InBits] <= lane_d;
     end
   end
-  if (Ahead == 4) begin : gen_wait
-    always_ff @(posedge clk) begin
-      if (enable) x <= existing_q;
+  logic [3:0][Lanes*InBits-1:0] wait_q;  // as many registers as there is to wait
+  assign wait_q[0] = existing_q;
+  for (genvar i = 0; i < 3; i++) begin : gen_wait
+    if (i < Wait) begin : gen_register
+      always_ff @(posedge clk) begin
+        if (enable) wait_q[i+1] <= wait_q[i];
+      end
+    end else begin : gen_none
+      assign wait_q[i+1] = wait_q[i];
     end
-  end else begin : gen_at_once
-    assign x = existing_q;
   end
+  assign x = wait_q[3];
   if (Rest == 0) begin : gen_no_rest
     logic unused;
     assign unused = ^{rest_data, rest_exists_q[1], rest_q[1]};

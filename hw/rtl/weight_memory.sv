@@ -1,8 +1,8 @@
-// Read-only memory of any depth: data 3 enabled cycles after the address, or 4 if it has more than 8 banks.
+// Read-only memory of any depth: data 3 enabled cycles after the address, 5 if it has banks, 6 if it has more than 8.
 //
-// One that is deeper than BankWords is made of banks of that many words, each with a register behind it, then a register behind the
-// choice among 8 of them, and if there are more, one behind the choice among these: however deep the memory is, no block RAM's
-// output passes a multiplexer in the cycle in which it is read. Each bank has a file of its own, `<File>_00.mem` and so on; a
+// One that is deeper than BankWords is made of banks of that many words: a register for their address, two behind each, its own and
+// one on the way to the others, then one behind the choice among 8 of them, and if there are more, one behind the choice among these:
+// however deep the memory is, and however far apart its block RAMs lie, no cycle sees more than a way or a choice. Each bank has a file of its own, `<File>_00.mem` and so on; a
 // single one reads `File`.
 `default_nettype none
 
@@ -18,11 +18,12 @@ module weight_memory #(
   input  logic [AddrBits-1:0] addr,
   output logic [Bits-1:0]     data
 );
+  logic [AddrBits-1:0] addr_q;
+  always_ff @(posedge clk) begin
+    if (enable) addr_q <= addr;
+  end
+
   if (BankWords == 0 || BankWords >= Depth) begin : gen_single
-    logic [AddrBits-1:0] addr_q;
-    always_ff @(posedge clk) begin
-      if (enable) addr_q <= addr;
-    end
     read_memory #(.Depth(Depth), .Bits(Bits), .File(File)) u_memory (.clk, .enable, .addr(addr_q), .data);
   end else begin : gen_banks
     if ((BankWords & (BankWords - 1)) != 0) begin : gen_bad_bank
@@ -32,44 +33,49 @@ module weight_memory #(
     localparam int WordBits = $clog2(BankWords);
     localparam int SelectBits = $clog2(Banks);
     localparam int Octets = (Banks + 7) / 8;
-    logic [SelectBits-1:0] select1_q, select2_q, select3_q;
-    logic [Octets*8*Bits-1:0] words;
+    logic [SelectBits-1:0] select1_q, select2_q, select3_q, select4_q;
+    logic [Octets*8*Bits-1:0] words_q;
     logic [Octets*Bits-1:0] chosen_q;
     for (genvar b = 0; b < Octets * 8; b++) begin : gen_bank
       localparam int Words = (b < Banks - 1) ? BankWords : Depth - b * BankWords;
       if (b < Banks) begin : gen_memory
         localparam int BankBits = $clog2(Words + 1);
+        logic [Bits-1:0] word;
         read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", 8'(48 + b / 10), 8'(48 + b % 10), ".mem"})) u_memory (
-          .clk, .enable, .addr(BankBits'(addr[WordBits-1:0])), .data(words[b*Bits+:Bits])
+          .clk, .enable, .addr(BankBits'(addr_q[WordBits-1:0])), .data(word)
         );
+        always_ff @(posedge clk) begin
+          if (enable) words_q[b*Bits+:Bits] <= word;
+        end
       end else begin : gen_none
-        assign words[b*Bits+:Bits] = '0;
+        assign words_q[b*Bits+:Bits] = '0;
       end
     end
     always_ff @(posedge clk) begin
       if (enable) begin
-        select1_q <= addr[WordBits+:SelectBits];
+        select1_q <= addr_q[WordBits+:SelectBits];
         select2_q <= select1_q;
         select3_q <= select2_q;
+        select4_q <= select3_q;
       end
     end
     for (genvar o = 0; o < Octets; o++) begin : gen_octet
       always_ff @(posedge clk) begin
-        if (enable) chosen_q[o*Bits+:Bits] <= words[(o*8+int'(select2_q)%8)*Bits+:Bits];
+        if (enable) chosen_q[o*Bits+:Bits] <= words_q[(o*8+int'(select3_q)%8)*Bits+:Bits];
       end
     end
     if (Octets > 1) begin : gen_deep
       always_ff @(posedge clk) begin
-        if (enable) data <= chosen_q[int'(select3_q)/8*Bits+:Bits];
+        if (enable) data <= chosen_q[int'(select4_q)/8*Bits+:Bits];
       end
     end else begin : gen_flat
       assign data = chosen_q;
       logic unused;
-      assign unused = ^select3_q;
+      assign unused = ^select4_q;
     end
     if (AddrBits > WordBits + SelectBits) begin : gen_unused
       logic unused;
-      assign unused = ^addr[AddrBits-1:WordBits+SelectBits];
+      assign unused = ^addr_q[AddrBits-1:WordBits+SelectBits];
     end
   end
 endmodule
