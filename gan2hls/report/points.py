@@ -11,6 +11,8 @@ from gan2hls.synth.result import Clock, Usage
 
 CYCLE_MODEL, SIMULATED = "cycle model", "RTL simulation"
 ASSUMED = "assumed"
+HELPERS = ("width_converter", "fifo")
+"""Types of a `LayerPoint` that are no layers of the network."""
 
 
 @dataclass(frozen=True)
