@@ -35,7 +35,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One world's pictures, one per latent; None where the world did not compute that latent; `note` explains the label."""
+    """One world's pictures, one per latent; None where it did not compute that latent; `note` explains the label."""
 
     label: str
     pictures: list[Picture | None]

@@ -1,6 +1,7 @@
 """Plots as SVG and PNG whose bytes depend on nothing but what is drawn, and the same SVG to stand inside a page."""
 
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +24,12 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (5, 1.5, 1, 1.5)
 _NAMED = {INK: "ink", QUIET: "quiet", LINE: "line", PAPER: "paper", ACCENT: "accent", SOFT: "soft"}
 _NAMED |= {LIMIT: "limit", BAD: "bad", **{colour: f"s{index}" for index, colour in enumerate(SERIES)}}
 
-WIDTH = 4.8
+WIDTH = 4.7
 """Inches: on a phone's 375 pixels a point of text is about a pixel."""
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that all machines draw the same
-    "font.size": 9.5,
+    "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -48,7 +49,7 @@ _SETTINGS = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
     "svg.fonttype": "path",  # a viewer without the font would put its text elsewhere
 }
 
@@ -101,9 +102,9 @@ def settings() -> Iterator[None]:
         yield
 
 
-def axes(title: str, *, height: float = 3.1, legend_rows: int = 0) -> tuple[Any, Any]:
-    """A figure of the page's width with one panel, and room below it for the legend's rows."""
-    figure = Figure(figsize=(WIDTH, height + 0.19 * legend_rows), layout="constrained")
+def axes(title: str, *, height: float = 3.1, entries: int = 0) -> tuple[Any, Any]:
+    """A figure of the page's width with one panel, and room below it for a legend's entries in two columns."""
+    figure = Figure(figsize=(WIDTH, height + 0.19 * math.ceil(entries / 2)), layout="constrained")
     FigureCanvasAgg(figure)
     panel = figure.add_subplot()
     panel.set_title(title)

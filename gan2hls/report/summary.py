@@ -7,11 +7,15 @@ from typing import Any
 
 from gan2hls.report import choice
 from gan2hls.report.choice import GOOD_DB, NEAR_DB
-from gan2hls.report.curves import unit
 from gan2hls.report.figures import format_number
+from gan2hls.report.looks import time_kind, unit
 from gan2hls.report.points import PointReport
-from gan2hls.report.tables import SHOWN, amount, psnr_of
+from gan2hls.report.tables import Cell, amount, psnr_of
+from gan2hls.synth.result import ESTIMATE
 from gan2hls.targets import TARGETS
+
+_KINDS = {ESTIMATE: "estimated"}
+_WORDS = {"dsps": "multipliers", "luts": "LUTs", "block_rams": "block RAMs"}
 
 NEAR = f"within {NEAR_DB:g} dB of the best PSNR"
 GOOD = f"with a PSNR of {GOOD_DB:g} dB or more"
@@ -19,12 +23,13 @@ GOOD = f"with a PSNR of {GOOD_DB:g} dB or more"
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the summary; `tone` is "" , "bad" where something went wrong, or "quiet"."""
+    """A line of the summary; `tone` is "", "quiet", or "bad" where something went wrong; `cells` are figures."""
 
     question: str
     answer: str
     note: str = ""
     tone: str = ""
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,7 @@ def state(points: Sequence[PointReport]) -> list[Finding]:
     if failed:
         found.append(Finding("Failed", _count(failed, "point"), "see “What went wrong”", "bad"))
     if large:
-        found.append(
-            Finding("Too large for their part", _count(large, "point"), "left out of the choices below", "bad")
-        )
+        found.append(Finding("Too large for their part", _count(large, "point"), "not chosen from", "bad"))
     if missed:
         found.append(Finding("Missed the wanted clock", _count(missed, "point"), "given at the clock reached", "bad"))
     return found
@@ -78,7 +81,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _and(kinds: Counter[str]) -> str:
-    return ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    return ", ".join(f"{number} {_KINDS.get(kind, kind)}" for kind, number in kinds.items())
 
 
 def by_target(points: Sequence[PointReport]) -> list[TargetSummary]:
@@ -98,21 +101,19 @@ def by_target(points: Sequence[PointReport]) -> list[TargetSummary]:
 def _choice(question: str, point: PointReport | None) -> Finding:
     if point is None or point.usage is None:
         return Finding(question, "none that fits", "", "quiet")
-    used = [
-        f"{amount(getattr(point.usage, name))} {SHOWN[name].lower().replace('luts', 'LUTs').replace('rams', 'RAMs')}"
-        for name in ("dsps", "luts", "block_rams")
-    ]
-    rate = point.frames_per_second
-    speed = [f"{format_number(rate)} frames/s"] if rate is not None else []
-    quality = [psnr_of(point)] if point.quality is not None else []
-    return Finding(question, point.label, " · ".join([*quality, *used, *speed, f"({point.figures})"]))
+    used = " · ".join(f"{amount(getattr(point.usage, name))} {_WORDS[name]}" for name in _WORDS)
+    cells = [Cell(psnr_of(point))] if point.quality is not None else []
+    cells.append(Cell(used, point.figures))
+    if (rate := point.frames_per_second) is not None:
+        cells.append(Cell(f"{format_number(rate)} frames/s", time_kind(point)))
+    return Finding(question, point.label, cells=tuple(cells))
 
 
 def _units(target: str) -> str:
     """What stands behind the words multiplier, LUT and block RAM."""
     if target not in TARGETS:
         return ""
-    return " · ".join(unit(target, resource) for resource in ("dsps", "luts", "block_rams"))
+    return " · ".join(unit(target, resource) for resource in _WORDS)
 
 
 def values(points: Sequence[PointReport]) -> dict[str, Any]:

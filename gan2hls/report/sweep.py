@@ -8,15 +8,17 @@ from gan2hls import files
 from gan2hls.backends.render import render
 from gan2hls.errors import UserError
 from gan2hls.report import choice, summary
-from gan2hls.report.curves import CYCLES, MEASURED, MODEL, REACHED, sweep_plots
+from gan2hls.report.curves import QUALITIES, sweep_plots
+from gan2hls.report.curves import RESOURCE_TITLES as SHOWN
 from gan2hls.report.drawing import Drawing, draw_point
+from gan2hls.report.looks import CYCLES, MEASURED, MODEL, REACHED
 from gan2hls.report.pictures import Gallery, make_grid
 from gan2hls.report.plotting import Plot
 from gan2hls.report.points import ASSUMED, CYCLE_MODEL, SIMULATED, PointReport, SweepReport
 from gan2hls.report.tables import (
     HEADINGS,
     LAYER_HEADINGS,
-    SHOWN,
+    Cell,
     LayerLine,
     comparisons,
     csv_text,
@@ -47,8 +49,8 @@ BADGES = {
 """Where a figure comes from → its badge: short text, how firm it is, and what that means."""
 
 _GROUPS = {
-    "quality": ("psnr", "ssim", "fid"),
-    "resources": ("dsps", "luts", "block_rams", "flip_flops"),
+    "quality": tuple(QUALITIES),
+    "resources": tuple(SHOWN),
     "pareto": ("pareto-multipliers", "pareto-frames"),
     "latency": ("latency",),
 }
@@ -136,7 +138,6 @@ def _html(report: SweepReport, plots: dict[str, Plot], tools: Tools) -> str:
         targets=summary.by_target(points),
         rows=point_rows(points),
         headings=HEADINGS,
-        numbers={point.label: index for index, point in enumerate(points)},
         badges=BADGES,
         used_badges=_used_badges(points),
         network=_network(shown),
@@ -169,7 +170,7 @@ def _network(point: PointReport | None) -> _Network | None:
 def _gallery(report: SweepReport) -> Gallery:
     """Most bits first, below the float model, so that eyes follow the loss downwards."""
     about = {point.bits: psnr_of(point) for point in reversed(report.points) if point.quality is not None}
-    bits = {point.bits: (-choice.mean_bits(point), -point.activation_bits) for point in report.points}
+    bits = {point.bits: (-point.activation_bits, -choice.mean_bits(point)) for point in report.points}
     order = sorted(report.images, key=lambda name: bits.get(name, (0, 0)))
     return make_grid(report.real_images, {name: report.images[name] for name in order}, about)
 
@@ -191,11 +192,11 @@ def _json(report: SweepReport, tools: Tools) -> dict[str, object]:
 def _markdown(report: SweepReport, plots: Sequence[Plot], tools: Tools) -> str:
     findings = [*summary.overall(report.points), *summary.state(report.points)]
     rows = point_rows(report.points)
-    parts = [f"# {markdown(report.title)}\n", "".join(_line(f.question, f.answer, f.note) for f in findings)]
+    parts = [f"# {markdown(report.title)}\n", "".join(map(_finding, findings))]
     for target in summary.by_target(report.points):
-        lines = "".join(_line(f.question, f.answer, f.note) for f in target.findings)
+        lines = "".join(map(_finding, target.findings))
         parts.append(f"## {markdown(target.target)}\n\n{markdown(target.units)}\n\n{lines}")
-    cells = [[markdown(row.label), *(_cell(cell.text, cell.source) for cell in row.cells)] for row in rows]
+    cells = [[markdown(row.label), *(_cell(cell) for cell in row.cells)] for row in rows]
     parts.append("## Points\n\n" + markdown_table(["Point", *HEADINGS], cells))
     parts.append("".join(f"- {BADGES[name][0]}: {BADGES[name][2]}\n" for name in _used_badges(report.points)))
     compared = [[markdown(c.label), *(f"{s} → {n} ({e})" for s, n, e in c.cells)] for c in comparisons(report.points)]
@@ -216,5 +217,10 @@ def _line(question: str, answer: str, note: str = "") -> str:
     return f"- **{markdown(question)}:** {markdown(answer)}" + (f" ({markdown(note)})" if note else "") + "\n"
 
 
-def _cell(text: str, source: str) -> str:
-    return f"{text} {BADGES[source][0]}" if source in BADGES else text
+def _finding(finding: summary.Finding) -> str:
+    cells = [_cell(cell) for cell in finding.cells]
+    return _line(finding.question, finding.answer, " · ".join(filter(None, [finding.note, *cells])))
+
+
+def _cell(cell: Cell) -> str:
+    return f"{cell.text} ({BADGES[cell.source][0]})" if cell.source in BADGES else cell.text

@@ -8,20 +8,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from gan2hls.report import choice
-from gan2hls.report.curves import time_kind, unit
+from gan2hls.report.curves import RESOURCE_TITLES as SHOWN
 from gan2hls.report.figures import format_number
 from gan2hls.report.layers import times
+from gan2hls.report.looks import time_kind, unit
 from gan2hls.report.points import HELPERS, PointReport, SweepReport
 from gan2hls.report.run import psnr_text
 from gan2hls.synth.result import ESTIMATE, Usage
 
-SHOWN = {"dsps": "Multipliers", "luts": "LUTs", "block_rams": "Block RAMs", "flip_flops": "Flip-flops"}
-"""Resources in the order of their weight in a decision."""
-
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure ready to print; `source` is where it comes from ("" where that needs no word), `note` a line below it."""
+    """A figure ready to print; `source` is where it comes from, "" where that needs no word; `note` stands below it."""
 
     text: str
     source: str = ""
@@ -33,18 +31,18 @@ NOTHING = Cell("–")
 
 @dataclass(frozen=True)
 class PointRow:
-    """A point in cells, in the order of `HEADINGS`; `state` is "failed", "problem" or "", `front` names its fronts."""
+    """A point in cells, in the order of `HEADINGS`; `state` is "failed", "problem" or ""."""
 
     label: str
     cells: list[Cell]
     state: str
-    front: str
+    fronts: list[str]
     message: str
 
 
 @dataclass(frozen=True)
 class LayerLine:
-    """A layer of a point: cells in the order of `LAYER_HEADINGS`; `share` of the interval in percent, `kind` for colours."""
+    """A layer of a point: cells in the order of `LAYER_HEADINGS`; `share` of the interval in percent."""
 
     name: str
     cells: list[str]
@@ -70,7 +68,7 @@ def percent(share: float) -> str:
 def point_rows(points: Sequence[PointReport]) -> list[PointRow]:
     """All points, failed ones too, in their order."""
     fronts = fronts_of(points)
-    return [_point_row(point, " and ".join(fronts.get(point.label, []))) for point in points]
+    return [_point_row(point, fronts.get(point.label, [])) for point in points]
 
 
 def fronts_of(points: Sequence[PointReport]) -> dict[str, list[str]]:
@@ -85,12 +83,11 @@ def fronts_of(points: Sequence[PointReport]) -> dict[str, list[str]]:
     return found
 
 
-def _point_row(point: PointReport, front: str) -> PointRow:
+def _point_row(point: PointReport, fronts: list[str]) -> PointRow:
     state = "failed" if point.error is not None else "problem" if point.problems else ""
     message = "\n".join(filter(None, [point.error or "", *point.problems]))
-    return PointRow(
-        point.label, [*_quality_cells(point), *_usage_cells(point), *_time_cells(point)], state, front, message
-    )
+    cells = [*_quality_cells(point), *_usage_cells(point), *_time_cells(point)]
+    return PointRow(point.label, cells, state, fronts, message)
 
 
 def _quality_cells(point: PointReport) -> list[Cell]:
@@ -111,9 +108,9 @@ def _usage_cells(point: PointReport) -> list[Cell]:
     found, cells = choice.shares(point), []
     for resource in SHOWN:
         share = found[resource]
-        kind = unit(point.target, resource).split(",")[0]
-        of = "" if share is None else f"{percent(share)} of part"
-        cells.append(Cell(amount(getattr(usage, resource)), point.figures, ", ".join(filter(None, (kind, of)))))
+        kind = unit(point.target, resource) if resource == "luts" else ""
+        note = " ".join(filter(None, (kind, "" if share is None else percent(share))))
+        cells.append(Cell(amount(getattr(usage, resource)), point.figures, note))
     return cells
 
 
@@ -182,7 +179,7 @@ def error_text(said: float, counted: float) -> str:
     """The error of an estimate in percent of what was counted; "exact" where there is none."""
     if said == counted:
         return "exact"
-    return f"{(said - counted) / counted:+.1%}" if counted else "–"
+    return f"{(said - counted) / counted:+.1%}".replace("-", "−") if counted else "–"
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
