@@ -87,20 +87,22 @@ def _and(kinds: Counter[str]) -> str:
 def by_target(points: Sequence[PointReport]) -> list[TargetSummary]:
     """The cheapest good points and the fastest one of each target."""
     best = choice.best_psnr(points)
+    wishes = {} if best is None else {f"Cheapest {GOOD}": GOOD_DB, f"Cheapest {NEAR}": best - NEAR_DB}
     summaries = []
     for target in dict.fromkeys(point.target for point in points):
         mine = [point for point in points if point.target == target]
-        good = choice.cheapest(choice.at_least(mine, GOOD_DB))
-        near = choice.cheapest(choice.at_least(mine, None if best is None else best - NEAR_DB))
-        fast = choice.fastest(mine)
-        findings = [_choice(f"Cheapest {GOOD}", good), _choice(f"Cheapest {NEAR}", near), _choice("Fastest", fast)]
+        groups = {question: choice.at_least(mine, wanted) for question, wanted in wishes.items()}
+        groups = groups or {"Cheapest": mine}
+        findings = [_choice(question, group, choice.cheapest(group)) for question, group in groups.items()]
+        findings.append(_choice("Fastest", mine, choice.fastest(mine)))
         summaries.append(TargetSummary(target, _units(target), findings))
     return summaries
 
 
-def _choice(question: str, point: PointReport | None) -> Finding:
+def _choice(question: str, group: Sequence[PointReport], point: PointReport | None) -> Finding:
+    """What was chosen from a group, or why nothing was."""
     if point is None or point.usage is None:
-        return Finding(question, "none that fits", "", "quiet")
+        return Finding(question, f"none of {_count(len(group), 'point')} fits" if group else "none", tone="quiet")
     used = " · ".join(f"{amount(getattr(point.usage, name))} {_WORDS[name]}" for name in _WORDS)
     cells = [Cell(psnr_of(point))] if point.quality is not None else []
     cells.append(Cell(used, point.figures))

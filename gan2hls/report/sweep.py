@@ -41,10 +41,10 @@ BADGES = {
     CYCLE_MODEL: ("model", "soft", "computed by the cycle model"),
     SIMULATED: ("sim.", "firm", "measured in a simulation of the SystemVerilog with Verilator"),
     ASSUMED: ("assumed", "soft", "an assumption; no timing analysis stands behind it"),
-    MODEL: ("model, assumed clock", "soft", "cycles computed by the cycle model, at an assumed clock"),
-    CYCLES: ("sim., assumed clock", "middle", "cycles measured in RTL simulation, at an assumed clock"),
-    REACHED: ("model, P&R clock", "middle", "cycles computed by the cycle model, at the clock of place and route"),
-    MEASURED: ("sim., P&R clock", "firm", "cycles measured in RTL simulation, at the clock of place and route"),
+    MODEL: ("model, assumed", "soft", "cycles computed by the cycle model, at an assumed clock"),
+    CYCLES: ("sim., assumed", "middle", "cycles measured in RTL simulation, at an assumed clock"),
+    REACHED: ("model, P&R", "middle", "cycles computed by the cycle model, at the clock of place and route"),
+    MEASURED: ("sim., P&R", "firm", "cycles measured in RTL simulation, at the clock of place and route"),
 }
 """Where a figure comes from → its badge: short text, how firm it is, and what that means."""
 

@@ -52,7 +52,7 @@ class LayerLine:
     usage: list[str]
 
 
-HEADINGS = ("PSNR", "SSIM", "FID", *SHOWN.values(), "Clock", "Interval", "Frames/s", "Latency")
+HEADINGS = ("PSNR", "SSIM", "FID", *SHOWN.values(), "Clock", "Cycles a frame", "Frames/s", "Latency")
 LAYER_HEADINGS = ("Type", "Output", "Weight bits", "Output bits", "MACs", "Fold")
 
 
@@ -120,7 +120,7 @@ def _time_cells(point: PointReport) -> list[Cell]:
     if point.clock_mhz is not None:
         clock = Cell(f"{point.clock_mhz:.4g} MHz", point.clock_is)
     if point.interval_cycles is not None:
-        interval = Cell(f"{point.interval_cycles:,} cycles", point.cycles_are)
+        interval = Cell(f"{point.interval_cycles:,}", point.cycles_are)
     if (rate := point.frames_per_second) is not None:
         frames = Cell(format_number(rate), kind)
     if point.latency_us is not None and point.latency_cycles is not None:
