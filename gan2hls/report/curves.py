@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from matplotlib.lines import Line2D
 
@@ -39,7 +39,7 @@ from gan2hls.report.plotting import (
     settings,
     shorten,
 )
-from gan2hls.report.points import HELPERS, LayerPoint, PointReport, Quality, SweepReport
+from gan2hls.report.points import HELPERS, PointReport, Quality, SweepReport
 
 QUALITIES = {"psnr": ("PSNR", "dB"), "ssim": ("SSIM", ""), "fid": ("FID", "")}
 RESOURCE_TITLES = {"dsps": "Multipliers", "luts": "LUTs", "block_rams": "Block RAMs", "flip_flops": "Flip-flops"}
@@ -234,7 +234,20 @@ def _latency_plots(report: SweepReport) -> Iterator[Plot]:
         yield latency_plot(shown.label, shown.layers)
 
 
-def latency_plot(label: str, layers: Sequence[LayerPoint], name: str = "latency") -> Plot:
+class Busy(Protocol):
+    """What a bar is drawn of: a layer of a point, or of a run."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def cycles(self) -> int: ...
+
+
+def latency_plot(label: str, layers: Sequence[Busy], name: str = "latency") -> Plot:
     """Busy cycles a frame of each layer as bars, the slowest marked; to be called within `settings`."""
     slowest = max(layer.cycles for layer in layers)
     shown = [layer for layer in layers if layer.type not in HELPERS or layer.cycles == slowest]

@@ -21,15 +21,13 @@ from gan2hls.report.tables import (
     Cell,
     LayerLine,
     comparisons,
-    csv_text,
     fronts_of,
     layer_lines,
-    markdown,
-    markdown_table,
     point_rows,
     point_values,
     psnr_of,
 )
+from gan2hls.report.text import csv_text, markdown, markdown_line, markdown_table
 from gan2hls.synth.result import ESTIMATE, PLACED, SYNTHESIZED
 
 Tools = Sequence[tuple[str, str]]
@@ -202,7 +200,7 @@ def _markdown(report: SweepReport, plots: Sequence[Plot], tools: Tools) -> str:
     compared = [[markdown(c.label), *(f"{s} → {n} ({e})" for s, n, e in c.cells)] for c in comparisons(report.points)]
     if compared:
         parts.append("## Estimate → counted\n\n" + markdown_table(["Point", *SHOWN.values()], compared))
-    wrong = "".join(_line(row.label, row.message) for row in rows if row.message)
+    wrong = "".join(markdown_line(row.label, row.message) for row in rows if row.message)
     if wrong:
         parts.append(f"## What went wrong\n\n{wrong}")
     if plots:
@@ -213,13 +211,9 @@ def _markdown(report: SweepReport, plots: Sequence[Plot], tools: Tools) -> str:
     return "\n".join(parts)
 
 
-def _line(question: str, answer: str, note: str = "") -> str:
-    return f"- **{markdown(question)}:** {markdown(answer)}" + (f" ({markdown(note)})" if note else "") + "\n"
-
-
 def _finding(finding: summary.Finding) -> str:
     cells = [_cell(cell) for cell in finding.cells]
-    return _line(finding.question, finding.answer, " · ".join(filter(None, [finding.note, *cells])))
+    return markdown_line(finding.question, finding.answer, " · ".join(filter(None, [finding.note, *cells])))
 
 
 def _cell(cell: Cell) -> str:

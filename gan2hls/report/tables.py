@@ -1,8 +1,5 @@
 """The points of a sweep in rows: for the page, for Markdown, for CSV."""
 
-import csv
-import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -123,8 +120,8 @@ def _time_cells(point: PointReport) -> list[Cell]:
         interval = Cell(f"{point.interval_cycles:,}", point.cycles_are)
     if (rate := point.frames_per_second) is not None:
         frames = Cell(format_number(rate), kind)
-    if point.latency_us is not None and point.latency_cycles is not None:
-        latency = Cell(f"{format_number(point.latency_us)} µs", kind, f"{point.latency_cycles:,} cycles")
+    if point.latency_us is not None:
+        latency = Cell(f"{format_number(point.latency_us)} µs", kind)
     return [clock, interval, frames, latency]
 
 
@@ -185,15 +182,6 @@ def error_text(said: float, counted: float) -> str:
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows with the same columns as CSV, the names first; None is empty, infinite "inf"."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
 def point_values(report: SweepReport) -> list[dict[str, Any]]:
     """The columns of report.csv, a row for each point; shares and errors of estimates are fractions."""
     budgets = list(dict.fromkeys(name for point in report.points for name in point.budget))
@@ -224,22 +212,3 @@ def _values(point: PointReport, budgets: Sequence[str]) -> dict[str, Any]:
     values["problems"] = "; ".join(point.problems)
     values["seconds"] = point.seconds
     return values
-
-
-def markdown(value: str) -> str:
-    """Text of users for a cell of a table: no markup, no line break."""
-    text = " ".join(value.split())
-    for character in "\\`*_[]<>|#":
-        text = text.replace(character, "\\" + character)
-    return text.replace("&", "&amp;").replace("\\<", "&lt;").replace("\\>", "&gt;")
-
-
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already; the first column is text, all others are numbers."""
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def finite(value: float | None) -> float | None:
-    """JSON has no infinity."""
-    return value if value is None or math.isfinite(value) else None
