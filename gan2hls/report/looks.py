@@ -132,7 +132,7 @@ class Look:
 def mark(panel: Any, x: float, y: float, kind: str, colour: str, *, ringed: bool = False, dim: bool = False) -> None:
     """A point of a plot: its shape says where its figures come from, a ring that its part is too small."""
     face = PAPER if kind in _HOLLOW else colour
-    shape, gid = MARKS.get(kind, "o"), "dominated" if dim else "mark"
+    shape, gid = MARKS.get(kind, "o"), "pale" if dim else "dot"
     style = {"ms": _SIZES[shape], "mfc": face, "mec": colour, "mew": 1.5, "alpha": 0.35 if dim else 1}
     panel.plot([x], [y], marker=shape, ls="", gid=gid, zorder=3, **style)
     if ringed:
@@ -145,7 +145,7 @@ _CROSS: dict[str, Any] = {"marker": "x", "ms": 7, "color": BAD, "mew": 2, "ls": 
 
 def cross(panel: Any, x: float) -> None:
     """A failed point: on the axis, because it has no figures."""
-    panel.plot([x], [0.03], transform=panel.get_xaxis_transform(), gid="failed", zorder=4, **_CROSS)
+    panel.plot([x], [0.03], transform=panel.get_xaxis_transform(), gid="cross", zorder=4, **_CROSS)
 
 
 def mark_handles(kinds: Iterable[str], *, ring: str = "", failed: bool = False) -> Iterator[Line2D]:

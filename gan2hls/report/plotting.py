@@ -116,7 +116,11 @@ def finish(figure: Any, name: str, title: str, alt: str) -> Plot:
     svg, png = io.BytesIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    return Plot(name, title, alt, svg.getvalue(), png.getvalue())
+    return Plot(name, title, alt, _REPEATED.sub(rb'class="\1"', svg.getvalue()), png.getvalue())
+
+
+_REPEATED = re.compile(rb'\bid="(dot|pale|ring|cross|label|bar)"')
+"""Names of marks: there are many of each, and an id may stand once."""
 
 
 def shorten(text: str, most: int) -> str:
