@@ -91,10 +91,11 @@ def sweep(points: Sequence[PointReport], title: str = "A sweep", shape: tuple[in
 
 
 def usual() -> SweepReport:
-    """Three targets, four bit widths: estimates, one synthesized, one placed, one failed, mixed precision."""
+    """Three targets, four bit widths: estimates, synthesized, placed, too large, failed, and mixed precision."""
     points = [point(bits, target) for bits in (2, 4, 6, 8) for target in TARGETS]
     points[3] = placed(4, "ecp5-85k")
     estimate = usage(8, "zu3eg")
     points[-1] = point(8, "zu3eg", figures=SYNTHESIZED, estimate=estimate, usage=estimate + Usage(luts=500))
     points[-2] = failed(8, "gw2ar-18")
+    points[7] = point(6, "gw2ar-18", usage=Usage(30000, 0, 9000, 12, 20), problems=("gw2ar-18 is too small",))
     return sweep([*points, mixed("zu3eg")])

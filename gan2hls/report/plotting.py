@@ -50,6 +50,7 @@ _SETTINGS: Any = {
     "axes.facecolor": PAPER,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "text.parse_math": False,  # dollar signs in names are no mathematics
     "svg.fonttype": "path",  # a viewer without the font would put its text elsewhere
 }
 
@@ -124,9 +125,9 @@ _REPEATED = re.compile(rb'\bid="(dot|pale|ring|cross|label|bar)"')
 
 
 def shorten(text: str, most: int) -> str:
-    """Long names end in …; dollar signs are no mathematics."""
+    """Text on one line; what is too long ends in …."""
     text = " ".join(text.split())
-    return (text if len(text) <= most else text[: most - 1] + "…").replace("$", r"\$")
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def place_labels(
