@@ -100,9 +100,11 @@ def test_all_files_are_there_and_nothing_else(written: Path) -> None:
 
 
 def test_same_input_same_bytes_whatever_is_set_for_matplotlib(written: Path, tmp_path: Path) -> None:
-    with matplotlib.rc_context({"font.size": 31, "svg.hashsalt": None, "axes.grid": False, "savefig.dpi": 10}):
+    with matplotlib.rc_context(
+        {"lines.linewidth": 9, "svg.hashsalt": None, "xtick.direction": "in", "savefig.dpi": 10}
+    ):
         write(tmp_path, usual())
-        assert matplotlib.rcParams["font.size"] == 31
+        assert matplotlib.rcParams["lines.linewidth"] == 9
     for path in sorted(written.rglob("*.*")):
         assert (tmp_path / path.relative_to(written)).read_bytes() == path.read_bytes(), path.name
 
@@ -242,7 +244,7 @@ def test_the_summary_chooses_what_a_user_would() -> None:
     assert values["targets"]["gw2ar-18"]["cheapest_near_best"] is None
     tones = {finding.question: finding.answer for finding in summary.state(points)}
     wrong = {"Failed": "1 point", "Too large for their part": "1 point", "Missed the wanted clock": "1 point"}
-    assert tones == {"Points": "12 of 13 gave figures", **wrong}
+    assert tones == {"Points": "12 of 13 worked", **wrong}
 
 
 def test_a_wish_that_nothing_meets_is_said() -> None:
@@ -261,6 +263,8 @@ def test_mixed_precision_counts_the_mean_of_its_multiplications() -> None:
     assert choice.mean_bits(given) == (4096 * 6 + 8192 * 3) / (4096 + 8192)
     assert choice.mean_bits(point(5)) == 5
     assert choice.mean_bits(dataclasses.replace(given, layers=())) == 4
+    assert not choice.is_mixed(point(3, bits="W3A8 ternary", quantizer="ternary"))
+    assert choice.is_mixed(point(3, bits="W3A8 layers.3:W6"))
 
 
 def test_a_variant_says_only_what_differs() -> None:
@@ -353,7 +357,7 @@ def test_all_points_failed(tmp_path: Path) -> None:
     points = [dataclasses.replace(failed(bits, "zu3eg"), quality=None) for bits in (2, 4)]
     text = write(tmp_path, dataclasses.replace(sweep(points), images={}))
     assert '<figure class="plot"' not in text
-    assert "0 of 2 gave figures" in text
+    assert "0 of 2 worked" in text
     assert 'id="problems"' in text
     for absent in ("quality", "resources", "pareto", "network", "layers"):
         assert f'<section id="{absent}"' not in text
@@ -388,3 +392,19 @@ def test_a_sweep_that_does_not_go_together_is_refused(report: SweepReport, messa
     with pytest.raises(UserError, match=message):
         write(tmp_path, report)
     assert not list(tmp_path.iterdir())
+
+
+def test_of_very_many_bit_widths_the_best_are_shown(tmp_path: Path) -> None:
+    points = [point(4)] + [
+        point(4, label=f"mixed {index}", bits=f"mixed {index}", quality=Quality(4, 20.0 - index, None, None, ""))
+        for index in range(20)
+    ]
+    text = write(tmp_path, sweep(points, shape=(8, 1, 4, 4)))
+    assert text.count("<img") == 2 * 8  # float, W4A8
+    assert "20 choices of bits that are on no front are not shown" in text
+
+
+def test_why_there_is_no_fid_is_said(tmp_path: Path) -> None:
+    text = write(tmp_path, sweep([point(4, quality=Quality(4, 30.0, 0.9, None, "", "<3> samples are too few"))]))
+    assert "No FID: &lt;3&gt; samples are too few." in text
+    assert not (tmp_path / "plots" / "fid.svg").exists()

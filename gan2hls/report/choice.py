@@ -118,8 +118,9 @@ def representative(points: Sequence[PointReport]) -> PointReport | None:
 
 
 def is_mixed(point: PointReport) -> bool:
-    """Whether its layers' bits are a choice of their own: its name is not that of its bits all over."""
-    return not point.bits.startswith(f"W{point.weight_bits}A{point.activation_bits}")
+    """Whether its layers' bits are a choice of their own: its name says more than bits and quantizer."""
+    rest = point.bits.removeprefix(f"W{point.weight_bits}A{point.activation_bits}")
+    return rest.strip() not in ("", point.quantizer)
 
 
 def mean_bits(point: PointReport) -> float:

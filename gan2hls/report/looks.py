@@ -81,14 +81,7 @@ def _budget(point: PointReport) -> dict[str, str]:
 
 
 def _bits(point: PointReport) -> dict[str, str]:
-    """The end of a name such as "W4A8 ternary" counts only where it says more than the quantizer does."""
-    prefix = f"W{point.weight_bits}A{point.activation_bits}"
-    end = "" if choice.is_mixed(point) else point.bits.removeprefix(prefix).strip(" -_,")
-    return {
-        "activations": f"{point.activation_bits}-bit activations",
-        "quantizer": point.quantizer,
-        "end": "" if end == point.quantizer else end,
-    }
+    return {"activations": f"{point.activation_bits}-bit activations", "quantizer": point.quantizer}
 
 
 class Look:
@@ -144,7 +137,7 @@ _CROSS: dict[str, Any] = {"marker": "x", "ms": 7, "color": BAD, "mew": 2, "ls": 
 
 
 def cross(panel: Any, x: float) -> None:
-    """A failed point: on the axis, because it has no figures."""
+    """A failed point: on the axis, because its figures, if there are any, are not all there."""
     panel.plot([x], [0.03], transform=panel.get_xaxis_transform(), gid="cross", zorder=4, **_CROSS)
 
 
@@ -158,7 +151,7 @@ def mark_handles(kinds: Iterable[str], *, ring: str = "", failed: bool = False) 
     if ring:
         yield Line2D([], [], ls="", marker="o", label=ring, **_RING)
     if failed:
-        yield Line2D([], [], label="failed, no figures", **_CROSS)
+        yield Line2D([], [], label="failed", **_CROSS)
 
 
 # -- axes -------------------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def state(points: Sequence[PointReport]) -> list[Finding]:
     large = sum(point.error is None and point.usage is not None and not choice.fits(point) for point in points)
     missed = sum(point.error is None and point.clock is not None and point.clock.missed for point in points)
     kinds = Counter(point.figures for point in points if point.usage is not None and point.error is None)
-    found = [Finding("Points", f"{len(points) - failed} of {len(points)} gave figures", _and(kinds))]
+    found = [Finding("Points", f"{len(points) - failed} of {len(points)} worked", _and(kinds))]
     if failed:
         found.append(Finding("Failed", _count(failed, "point"), "see “What went wrong”", "bad"))
     if large:

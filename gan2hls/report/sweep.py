@@ -32,6 +32,9 @@ from gan2hls.synth.result import ESTIMATE, PLACED, SYNTHESIZED
 
 Tools = Sequence[tuple[str, str]]
 
+MAX_ROWS = 16
+"""Bit widths of which pictures are shown, if there are mixed ones among them that can be left out."""
+
 BADGES = {
     ESTIMATE: ("est.", "soft", "estimated by rule and by a model fitted to syntheses; no tool has run"),
     SYNTHESIZED: ("synth.", "middle", "counted by a synthesis tool, before placement"),
@@ -146,6 +149,7 @@ def _html(report: SweepReport, plots: dict[str, Plot], tools: Tools) -> str:
         resources=list(SHOWN.values()),
         comparisons=comparisons(points),
         features=sorted({p.quality.features for p in points if p.quality and p.quality.fid is not None}),
+        no_fid=sorted({p.quality.no_fid for p in points if p.quality and p.quality.no_fid}),
         samples=sorted({p.quality.samples for p in points if p.quality}),
         mixed=any(choice.is_mixed(point) for point in points),
         near_db=choice.NEAR_DB,
@@ -166,11 +170,17 @@ def _network(point: PointReport | None) -> _Network | None:
 
 
 def _gallery(report: SweepReport) -> Gallery:
-    """Most bits first, below the float model, so that eyes follow the loss downwards."""
+    """Most bits first, below the float model, so that eyes follow the loss downwards; of very many the best."""
     about = {point.bits: psnr_of(point) for point in reversed(report.points) if point.quality is not None}
     bits = {point.bits: (-point.activation_bits, -choice.mean_bits(point)) for point in report.points}
     order = sorted(report.images, key=lambda name: bits.get(name, (0, 0)))
-    return make_grid(report.real_images, {name: report.images[name] for name in order}, about)
+    fronts = fronts_of(report.points)
+    best = {point.bits for point in report.points if point.label in fronts or not choice.is_mixed(point)}
+    shown = order if len(order) <= MAX_ROWS else [name for name in order if name in best]
+    gallery = make_grid(report.real_images, {name: report.images[name] for name in shown}, about)
+    if len(shown) < len(order):
+        gallery.notes.append(f"{len(order) - len(shown)} choices of bits that are on no front are not shown.")
+    return gallery
 
 
 # -- JSON and Markdown ------------------------------------------------------------------------------------------------
