@@ -187,14 +187,14 @@ def top_of(values: Iterable[float]) -> float:
     if math.inf not in listed:
         return math.inf
     finite = [value for value in listed if math.isfinite(value)]
-    return max(finite) + max(3.0, 0.15 * (max(finite) - min(finite))) if finite else 60.0
+    return max(finite) + max(3.0, 0.2 * (max(finite) - min(finite))) if finite else 60.0
 
 
 def infinite_tick(panel: Any, top: float) -> None:
     """Name the place of infinite values, if there are any; ticks that would touch its name, or be above it, go."""
     if math.isfinite(top):
         low, high = panel.get_ylim()
-        ticks = [tick for tick in panel.get_yticks() if low <= tick < top - 0.06 * (high - low)]
+        ticks = [tick for tick in panel.get_yticks() if low <= tick < top - 0.1 * (high - low)]
         panel.set_yticks([*ticks, top], [*(f"{tick:g}" for tick in ticks), "∞"])
         panel.set_ylim(low, high)
 

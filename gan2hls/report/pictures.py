@@ -157,4 +157,4 @@ def _notes(shape: tuple[int, ...], columns: int, value_range: tuple[float, float
         cut = ", the first 4 drawn" if size[0] > 4 else ""
         yield f"The output has {size[0]} channels{cut}: they stand side by side in grey."
     if (low, high) != (-1.0, 1.0) or not _is_picture(shape[1:]):
-        yield f"Black is {low:g}, white is {high:.4g}."
+        yield f"Black is {low:.4g}, white is {high:.4g}."
