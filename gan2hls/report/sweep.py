@@ -149,6 +149,7 @@ def _html(report: SweepReport, plots: dict[str, Plot], tools: Tools) -> str:
         resources=list(SHOWN.values()),
         comparisons=comparisons(points),
         features=sorted({p.quality.features for p in points if p.quality and p.quality.fid is not None}),
+        simulated=sum(point.cycles_are == SIMULATED and point.error is None for point in points),
         no_fid=sorted({p.quality.no_fid for p in points if p.quality and p.quality.no_fid}),
         samples=sorted({p.quality.samples for p in points if p.quality}),
         mixed=any(choice.is_mixed(point) for point in points),
