@@ -37,7 +37,7 @@ from gan2hls.models import latents, shipped_generator
 from gan2hls.passes import check_equal
 from gan2hls.project import Project, build, calibration_samples
 from gan2hls.quantization.ptq import quantize_float_model
-from gan2hls.report import RunReport, write_report
+from gan2hls.report import RunReport, write_csv, write_markdown, write_report
 from gan2hls.report import write_json as write_report_json
 from gan2hls.resources import resource
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
@@ -52,7 +52,7 @@ _FILES = {
     "build": ("project/graph", "project/hls", "project/rtl", f"project/{MARKER}"),
     "csim": ("csim.npy", "csim.png", "csim.json"),
     "cosim": ("cosim.npy", "cosim.png", "cosim.json"),
-    "report": ("report.json", "report.html"),
+    "report": ("report.json", "report.csv", "report.md", "report.html"),
 }
 """What each stage writes, the file that says that it was finished last."""
 
@@ -372,9 +372,11 @@ def _program_digest() -> str:
 
 
 def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> None:
-    """Write `report.html` and `report.json`."""
+    """Write `report.html` and its numbers: `report.json`, `report.csv` (the layers) and `report.md`."""
     tools = [(row.name, row.version) for row in doctor_rows() if row.found]
     write_report_json(directory / "report.json", title, reports, tools=tools)
+    write_csv(directory / "report.csv", reports)
+    write_markdown(directory / "report.md", title, reports, tools=tools)
     write_report(directory / "report.html", title, reports, tools=tools)
 
 

@@ -1,5 +1,6 @@
 """The report: rows and figures against the pipeline, the verdict's words, and a page that stands alone."""
 
+import csv
 import dataclasses
 import html
 import io
@@ -26,7 +27,9 @@ from gan2hls.report import (
     summary_figures,
     summary_lines,
     verdict,
+    write_csv,
     write_json,
+    write_markdown,
     write_report,
 )
 
@@ -284,12 +287,13 @@ def page_of(folder: Path, *runs: RunReport, title: str = "A generator") -> tuple
 def test_page_is_well_formed_and_stands_alone(tmp_path: Path) -> None:
     page, text = page_of(tmp_path, run_report(dcgan()), run_report(dcgan(), label="W4A8"))
     assert text.startswith("<!DOCTYPE html>\n<html")
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", text)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
     assert page.count("script") == page.count("link") == page.count("iframe") == 0
     for tag, attributes in page.tags:
         assert tag not in ("img",) or str(attributes["src"]).startswith("data:image/png;base64,")
-        assert not any(name.startswith("on") or name in ("href", "srcset") for name in attributes)
-    assert page.count("svg") == 2
+        assert not any(name.startswith("on") or name == "srcset" for name in attributes)
+        assert str(attributes.get("href", "#")).startswith("#")
+    assert page.count("svg") == 2 * 2  # the network, and its cycles
     assert "prefers-color-scheme: dark" in text
     assert "pixelated" in text
 
@@ -400,6 +404,37 @@ def test_json_has_the_numbers_of_the_page(tmp_path: Path) -> None:
     assert written["measured"]["latency_cycles"] == 4321
     assert written["computed"] == report_values(run.pipeline, 125.0, run)
     assert written["computed"]["layers"][0]["output_shape"] == [2, 2, 5]
+
+
+def test_csv_has_a_row_for_each_layer_of_each_run(tmp_path: Path) -> None:
+    runs = [run_report(dcgan()), run_report(vector_net(), label='W4, "A8"')]
+    write_csv(tmp_path / "report.csv", runs)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "report.csv").read_text(encoding="utf-8"))))
+    expected = [(run.label, row) for run in runs for row in layer_rows(run.pipeline)]
+    assert [(row["run"], row["name"], int(row["cycles"])) for row in rows] == [
+        (label, row.name, row.cycles) for label, row in expected
+    ]
+    assert rows[0]["output_shape"] == "2×2×5"
+    assert rows[1]["utilization"] == ""
+
+
+def test_markdown_has_verdict_figures_and_layers(tmp_path: Path) -> None:
+    run = run_report(dcgan(("first|one", "second", "third")), label="<b>")
+    write_markdown(tmp_path / "report.md", "A_title", [run], tools=TOOLS)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "# A\\_title" in text
+    assert "## &lt;b&gt;" in text
+    assert "| first\\|one | ConvTranspose2d |" in text
+    assert verdict(run) in text
+    assert "- **Latency:** 4,321 cycles, 34.6 µs (measured)" in text
+    for row in layer_rows(run.pipeline):
+        assert f"| {row.cycles:,} | {row.share:.0%} |" in text
+
+
+def test_page_shows_the_busy_cycles_of_each_layer(tmp_path: Path) -> None:
+    run = run_report(dcgan())
+    _, text = page_of(tmp_path, run)
+    assert text.count('class="bar"') == len(layer_rows(run.pipeline))
 
 
 def test_a_report_needs_a_run(tmp_path: Path) -> None:

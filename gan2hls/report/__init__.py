@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan2hls import files
 from gan2hls.backends.render import render
@@ -23,9 +23,13 @@ from gan2hls.report.figures import (
     summary_lines,
     weight_bits,
 )
-from gan2hls.report.layers import LayerRow, layer_rows, layer_table
+from gan2hls.report.layers import LayerRow, layer_rows, layer_table, row_values, times
 from gan2hls.report.pictures import Gallery, make_gallery
 from gan2hls.report.run import RunReport, psnr_text, verdict
+from gan2hls.report.text import csv_text, markdown, markdown_line, markdown_table
+
+if TYPE_CHECKING:
+    from gan2hls.report.plotting import Plot
 
 __all__ = [
     "LayerRow",
@@ -39,6 +43,8 @@ __all__ = [
     "verdict",
     "write_report",
     "write_json",
+    "write_csv",
+    "write_markdown",
 ]
 
 
@@ -56,6 +62,7 @@ class _Panel:
     converters: int
     frames_per_second: str
     weight_bits: int
+    latency: "Plot"
 
 
 def write_report(path: Path, title: str, runs: Sequence[RunReport], *, tools: Sequence[tuple[str, str]]) -> None:
@@ -72,7 +79,7 @@ def write_report(path: Path, title: str, runs: Sequence[RunReport], *, tools: Se
         Gan2HlsError: the file can not be written.
     """
     _check(runs)
-    panels = [_panel(run) for run in runs]
+    panels = [_panel(run, index) for index, run in enumerate(runs)]
     files.write_text(path, render("report/report.html.j2", title=title, panels=panels, tools=tools))
 
 
@@ -88,19 +95,67 @@ def _check(runs: Sequence[RunReport]) -> None:
         raise UserError("a report needs at least one run")
 
 
-def _panel(run: RunReport) -> _Panel:
+def write_csv(path: Path, runs: Sequence[RunReport]) -> None:
+    """Write the layers of all runs as CSV, atomically, a row each; arguments and errors as for `write_report`."""
+    _check(runs)
+    rows = [{"run": run.label, **row_values(row)} for run in runs for row in layer_rows(run.pipeline)]
+    plain = [{name: times(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows]
+    files.write_text(path, csv_text(plain))
+
+
+def write_markdown(path: Path, title: str, runs: Sequence[RunReport], *, tools: Sequence[tuple[str, str]]) -> None:
+    """Write verdicts, figures and layers as Markdown, atomically; arguments and errors as for `write_report`."""
+    _check(runs)
+    parts = [f"# {markdown(title)}\n", *(_run_markdown(run) for run in runs)]
+    if tools:
+        listed = [[markdown(name), markdown(version) or "unknown"] for name, version in tools]
+        parts.append("## Tools\n\n" + markdown_table(["Tool", "Version"], listed))
+    files.write_text(path, "\n".join(parts))
+
+
+def _run_markdown(run: RunReport) -> str:
+    figures = summary_figures(run.pipeline, run.clock_mhz, run)
+    lines = [markdown_line(figure.name, figure.text, figure.source) for figure in figures]
+    lines.append(markdown_line("PSNR", psnr_text(run.psnr), "golden model against the float model"))
+    headings = ["Layer", "Op", "Output", "Weights", "MACs", "PE × SIMD", "Multipliers", "Cycles", "Of interval"]
+    rows = [
+        [
+            markdown(row.name),
+            row.type,
+            f"{times(row.output_shape)} {row.output_type}",
+            row.weight_type or "–",
+            f"{row.macs:,}",
+            row.fold,
+            f"{row.multipliers:,}",
+            f"{row.cycles:,}",
+            f"{row.share:.0%}",
+        ]
+        for row in layer_rows(run.pipeline)
+    ]
+    table = markdown_table(headings, rows)
+    return f"## {markdown(run.label)}\n\n{markdown(verdict(run))}\n\n{''.join(lines)}\n{table}"
+
+
+def _panel(run: RunReport, index: int) -> _Panel:
+    from gan2hls.report.curves import latency_plot  # late: matplotlib is not loaded by who wants the numbers only
+    from gan2hls.report.plotting import settings
+
     pipeline = run.pipeline
+    rows = layer_rows(pipeline)
+    with settings():
+        latency = latency_plot(run.label, rows, f"latency-{index}")
     return _Panel(
         run=run,
         verdict=verdict(run),
         psnr=psnr_text(run.psnr),
         figures=summary_figures(pipeline, run.clock_mhz, run),
-        rows=layer_rows(pipeline),
+        rows=rows,
         gallery=make_gallery(run),
         drawing=draw(pipeline),
         converters=sum(not stage.node for stage in pipeline.stages),
         frames_per_second=format_number(frames_per_second(pipeline, run.clock_mhz, run)),
         weight_bits=weight_bits(pipeline),
+        latency=latency,
     )
 
 

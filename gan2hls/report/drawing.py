@@ -4,11 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from gan2hls.folding import Pipeline
-from gan2hls.ir import TensorType
 from gan2hls.report.layers import LayerRow, layer_rows, times
+from gan2hls.report.points import HELPERS, LayerPoint
 
 COLUMN_WIDTH, HEIGHT = 150, 404
 MIN_WIDTH, MAX_WIDTH = 132, 190
@@ -76,19 +74,81 @@ class Drawing:
     bars_bottom: int = BARS_BOTTOM
 
 
+@dataclass(frozen=True)
+class Step:
+    """An op as it is drawn; `detail`, `weights` and `fold` are lines of text or "", `share` is of the interval."""
+
+    name: str
+    type: str
+    detail: str
+    weights: str
+    shape: tuple[int, int, int]
+    output: str
+    fold: str
+    cycles: int
+    share: float
+    is_mac: bool
+    limiting: bool
+
+
 def draw(pipeline: Pipeline) -> Drawing:
     """A box for the input, one for each layer with weights and each upsampling, with the ops that follow it."""
-    groups: list[list[LayerRow]] = [[]]
-    for row in layer_rows(pipeline):
-        if len(groups) == 1 or row.is_mac or row.type == "Upsample":
+    tensor = pipeline.graph.types[0]
+    return _draw([_step(row) for row in layer_rows(pipeline)], (tensor.shape, str(tensor.int_type)))
+
+
+def draw_point(layers: Sequence[LayerPoint]) -> Drawing:
+    """The same of a point of a sweep, which does not tell its input."""
+    slowest = max(layer.cycles for layer in layers)
+    return _draw([_step_of(layer, slowest) for layer in layers if layer.type not in HELPERS], None)
+
+
+def _step(row: LayerRow) -> Step:
+    weights = f"{row.weight_type} weights" if row.weight_type else ""
+    return Step(
+        name=row.name,
+        type=row.type,
+        detail=row.detail,
+        weights=weights,
+        shape=row.output_shape,
+        output=str(row.output_type),
+        fold=f"PE {row.pe} × SIMD {row.simd}",
+        cycles=row.cycles,
+        share=row.share,
+        is_mac=row.is_mac,
+        limiting=row.limiting,
+    )
+
+
+def _step_of(layer: LayerPoint, slowest: int) -> Step:
+    return Step(
+        name=layer.name,
+        type=layer.type,
+        detail="",
+        weights="" if layer.weight_bits is None else f"{layer.weight_bits}-bit weights",
+        shape=layer.shape,
+        output=f"{layer.output_bits} bits",
+        fold=f"fold {layer.fold}" if layer.fold else "",
+        cycles=layer.cycles,
+        share=layer.cycles / slowest if slowest else 0.0,
+        is_mac=layer.weight_bits is not None,
+        limiting=layer.cycles == slowest,
+    )
+
+
+def _draw(steps: Sequence[Step], source: tuple[tuple[int, int, int], str] | None) -> Drawing:
+    """`source` is shape and type of the input, None where it is not told."""
+    groups: list[list[Step]] = [[]] if source else []
+    for step in steps:
+        if len(groups) <= (source is not None) or step.is_mac or step.type == "Upsample":
             groups.append([])
-        groups[-1].append(row)
-    ends = np.cumsum([len(group) for group in groups])
-    shown = [pipeline.graph.types[end] for end in ends]
-    boxes = _boxes([tensor.shape for tensor in shown])
+        groups[-1].append(step)
+    ends = [(group[-1].shape, group[-1].output) if group else source for group in groups]
+    tensors = [end for end in ends if end]
+    boxes = _boxes([shape for shape, _ in tensors])
     blocks = [
         _block(index, groups[index], tensor, boxes[index], boxes[index - 1] if index else None)
-        for index, tensor in enumerate(shown)
+        for index, tensor in enumerate(tensors)
     ]
     count = len(blocks)
     return Drawing(COLUMN_WIDTH * count, HEIGHT, MIN_WIDTH * count, MAX_WIDTH * count, blocks)
@@ -115,7 +175,9 @@ def _points(*corners: tuple[float, float]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
 
-def _block(index: int, group: list[LayerRow], tensor: TensorType, box: Box, before: Box | None) -> Block:
+def _block(
+    index: int, group: list[Step], tensor: tuple[tuple[int, int, int], str], box: Box, before: Box | None
+) -> Block:
     centre = COLUMN_WIDTH * (index + 0.5)
     main = group[0] if group else None
     return Block(
@@ -124,10 +186,10 @@ def _block(index: int, group: list[LayerRow], tensor: TensorType, box: Box, befo
         above=_above(group, main),
         box=box,
         arrow=(before.right + 5, box.left - 5) if before else None,
-        below=[times(tensor.shape), str(tensor.int_type)],
+        below=[times(tensor[0]), tensor[1]],
         bars=_bars(group, centre),
         cycles=f"{max(row.cycles for row in group):,} cycles" if group else "",
-        folding=f"PE {main.pe} × SIMD {main.simd}" if main else "",
+        folding=_shorten(main.fold, 24) if main else "",
         limiting=any(row.limiting for row in group),
     )
 
@@ -137,12 +199,11 @@ def _log_share(size: int, largest: int) -> float:
     return math.log2(size) / math.log2(largest) if largest > 1 else 1.0
 
 
-def _above(group: list[LayerRow], main: LayerRow | None) -> list[str]:
+def _above(group: list[Step], main: Step | None) -> list[str]:
     if main is None:
         return ["input"]
     rest = ", ".join((row.detail or row.type).lower() for row in group if row is not main)
-    weights = f"{main.weight_type} weights" if main.weight_type else ""
-    lines = [main.type, main.detail, weights, f"+ {rest}" if rest else ""]
+    lines = [main.type, main.detail, main.weights, f"+ {rest}" if rest else ""]
     return [_shorten(main.name, 18), *(_shorten(line, 24) for line in lines if line)]
 
 
@@ -150,7 +211,7 @@ def _shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _bars(group: list[LayerRow], centre: float) -> list[Bar]:
+def _bars(group: list[Step], centre: float) -> list[Bar]:
     widths = [26 if row.is_mac else 12 for row in group]
     x = centre - (sum(widths) + 4 * (len(widths) - 1)) / 2
     bars = []

@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One world's pictures, one per latent; None where the world did not compute that latent."""
+    """One world's pictures, one per latent; None where it did not compute that latent; `note` explains the label."""
 
     label: str
     pictures: list[Picture | None]
+    note: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -57,28 +58,63 @@ class Gallery:
 def make_gallery(run: RunReport) -> Gallery:
     """Pictures of a run's first latents; an output that is no image is drawn as squares of grey."""
     columns = min(len(run.golden), MAX_COLUMNS)
-    low, high = _value_range(run)
+    low, _ = value_range = _value_range(run.real_images, run.pipeline.graph.output.int_type.signed)
 
     def row(label: str, images: np.ndarray | None, compare: bool) -> PictureRow:
-        if images is None:
-            return PictureRow(label, [None] * columns)
-        shown = images[:columns]
-        bad = unequal(shown, run.golden[: len(shown)]).reshape(len(shown), -1).any(axis=1) & compare
-        tiles = (_tiles(shown, low).astype(np.float64) - low) / (high - low) * 2 - 1
-        pictures: list[Picture | None] = [_picture(*pair) for pair in zip(tiles, bad.tolist(), strict=True)]
-        return PictureRow(label, pictures + [None] * (columns - len(pictures)))
+        return _row(label, images, columns, value_range, run.golden if compare else None)
 
     distance = np.abs(np.asarray(run.golden, np.float64) - run.real_images) * DIFFERENCE_GAIN
     rows = [row("float", run.real_images, False), row("golden", run.golden, False)]
     rows += [row(name, images, True) for name, images in run.simulated.items()]
     rows.append(row(f"error ×{DIFFERENCE_GAIN}", low + distance, False))
-    return Gallery(rows, columns, list(_notes(run, columns, low, high)))
+    notes = [*_notes(run.golden.shape, columns, value_range)]
+    notes.append(f"The last row is |golden − float| × {DIFFERENCE_GAIN}: black means no error of quantization.")
+    if any(images is not None and len(images) < columns for images in run.simulated.values()):
+        notes.append("An empty place was not simulated.")
+    return Gallery(rows, columns, notes)
 
 
-def _value_range(run: RunReport) -> tuple[float, float]:
+def make_grid(real: np.ndarray, images: Mapping[str, np.ndarray], about: Mapping[str, str]) -> Gallery:
+    """The float model's pictures, and below them those of each bit width, from the same latents.
+
+    Args:
+        real: (n, channels, height, width), or (n, …) where the output is no image.
+        images: name of the bit width → the same shape; fewer images leave places empty.
+        about: name of the bit width → a note beside its name.
+    """
+    columns = min(len(real), MAX_COLUMNS)
+    value_range = _value_range(real, bool(real.size and real.min() < 0))
+    rows = [_row("float", real, columns, value_range)]
+    for name, given in images.items():
+        row = _row(name, given, columns, value_range)
+        rows.append(PictureRow(name, row.pictures, about.get(name, "")))
+    return Gallery(rows, columns, list(_notes(real.shape, columns, value_range)))
+
+
+def _row(
+    label: str,
+    images: np.ndarray | None,
+    columns: int,
+    value_range: tuple[float, float],
+    golden: np.ndarray | None = None,
+) -> PictureRow:
+    """The first `columns` images; those that are not what `golden` says are marked."""
+    if images is None:
+        return PictureRow(label, [None] * columns)
+    low, high = value_range
+    shown = images[:columns]
+    bad = [False] * len(shown)
+    if golden is not None:
+        bad = unequal(shown, golden[: len(shown)]).reshape(len(shown), -1).any(axis=1).tolist()
+    tiles = (_tiles(shown, low).astype(np.float64) - low) / (high - low) * 2 - 1
+    pictures: list[Picture | None] = [_picture(*pair) for pair in zip(tiles, bad, strict=True)]
+    return PictureRow(label, pictures + [None] * (columns - len(pictures)))
+
+
+def _value_range(real: np.ndarray, signed: bool) -> tuple[float, float]:
     """Values drawn black and white: [-1, 1], for an unsigned output [0, 1], wider where the float model goes beyond."""
-    most = max(1.0, float(np.abs(run.real_images).max()))
-    return (-most if run.pipeline.graph.output.int_type.signed else 0.0), most
+    most = max(1.0, float(np.abs(real).max(initial=0)))
+    return (-most if signed else 0.0), most
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:
@@ -107,21 +143,18 @@ def _picture(tile: np.ndarray, differs: bool) -> Picture:
     return Picture(source, differs, image.width, image.height)
 
 
-def _notes(run: RunReport, columns: int, low: float, high: float) -> Iterator[str]:
-    shape = run.golden.shape[1:]
-    count = len(run.golden)
+def _notes(shape: tuple[int, ...], columns: int, value_range: tuple[float, float]) -> Iterator[str]:
+    """How to read the pictures of outputs of a shape (n, …)."""
+    (count, *size), (low, high) = shape, value_range
     yield "Each column is one latent" + (f"; the first {columns} of {count} are shown." if count > columns else ".")
-    if not _is_picture(shape):
-        size = math.prod(shape)
-        cut = f", the first {VECTOR_SHOWN} of them drawn" if size > VECTOR_SHOWN else ""
-        yield f"The output is no image but {size:,} values{cut}: one square a value, row by row."
-        if size > VECTOR_COLUMNS and min(size, VECTOR_SHOWN) % VECTOR_COLUMNS:
+    if not _is_picture(shape[1:]):
+        values = math.prod(size)
+        cut = f", the first {VECTOR_SHOWN} of them drawn" if values > VECTOR_SHOWN else ""
+        yield f"The output is no image but {values:,} values{cut}: one square a value, row by row."
+        if values > VECTOR_COLUMNS and min(values, VECTOR_SHOWN) % VECTOR_COLUMNS:
             yield "Squares after the last value are black."
-    elif shape[0] not in (1, 3):
-        cut = ", the first 4 drawn" if shape[0] > 4 else ""
-        yield f"The output has {shape[0]} channels{cut}: they stand side by side in grey."
-    if (low, high) != (-1.0, 1.0) or not _is_picture(shape):
-        yield f"Black is {low:g}, white is {high:.4g}."
-    yield f"The last row is |golden − float| × {DIFFERENCE_GAIN}: black means no error of quantization."
-    if any(images is not None and len(images) < columns for images in run.simulated.values()):
-        yield "An empty place was not simulated."
+    elif size[0] not in (1, 3):
+        cut = ", the first 4 drawn" if size[0] > 4 else ""
+        yield f"The output has {size[0]} channels{cut}: they stand side by side in grey."
+    if (low, high) != (-1.0, 1.0) or not _is_picture(shape[1:]):
+        yield f"Black is {low:.4g}, white is {high:.4g}."

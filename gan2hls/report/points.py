@@ -11,6 +11,8 @@ from gan2hls.synth.result import Clock, Usage
 
 CYCLE_MODEL, SIMULATED = "cycle model", "RTL simulation"
 ASSUMED = "assumed"
+HELPERS = ("width_converter", "fifo")
+"""Types of a `LayerPoint` that are no layers of the network."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Quality:
         ssim: mean structural similarity, at most 1; None where the output is no image, or too small for one.
         fid: Fréchet distance of features, at least 0; None where no features fit the images.
         features: what the distance is taken of, "" without one.
+        no_fid: why there is none, "" where there is one.
     """
 
     samples: int
@@ -30,6 +33,7 @@ class Quality:
     ssim: float | None
     fid: float | None
     features: str
+    no_fid: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class LayerPoint:
         macs: useful multiply-accumulates a frame. cycles: busy cycles a frame.
         fold: PE × SIMD and what goes with it, as text.
         usage: resources, None where not known by stage.
+        stage: its instance in the top module.
     """
 
     name: str
@@ -55,6 +60,7 @@ class LayerPoint:
     cycles: int
     fold: str
     usage: Usage | None = None
+    stage: str = ""
 
 
 @dataclass(frozen=True)
