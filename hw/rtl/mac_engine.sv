@@ -231,18 +231,15 @@ module mac_engine #(
       if (enable) existing_q[lane*InBits+:InBits] <= lane_d;
     end
   end
-  logic [3:0][Lanes*InBits-1:0] wait_q;  // as many registers as there is to wait
-  assign wait_q[0] = existing_q;
-  for (genvar i = 0; i < 3; i++) begin : gen_wait
-    if (i < Wait) begin : gen_register
-      always_ff @(posedge clk) begin
-        if (enable) wait_q[i+1] <= wait_q[i];
-      end
-    end else begin : gen_none
-      assign wait_q[i+1] = wait_q[i];
+  logic [Lanes*InBits-1:0] wait1_q, wait2_q, wait3_q;
+  always_ff @(posedge clk) begin
+    if (enable) begin
+      wait1_q <= existing_q;
+      wait2_q <= wait1_q;
+      wait3_q <= wait2_q;
     end
   end
-  assign x = wait_q[3];
+  assign x = (Wait == 0) ? existing_q : (Wait == 2) ? wait2_q : wait3_q;
   if (Rest == 0) begin : gen_no_rest
     logic unused;
     assign unused = ^{rest_data, rest_exists_q[1], rest_q[1]};
