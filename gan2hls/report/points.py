@@ -23,6 +23,7 @@ class Quality:
         ssim: mean structural similarity, at most 1; None where the output is no image, or too small for one.
         fid: Fréchet distance of features, at least 0; None where no features fit the images.
         features: what the distance is taken of, "" without one.
+        no_fid: why there is none, "" where there is one.
     """
 
     samples: int
@@ -30,6 +31,7 @@ class Quality:
     ssim: float | None
     fid: float | None
     features: str
+    no_fid: str = ""
 
 
 @dataclass(frozen=True)
