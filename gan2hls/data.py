@@ -289,6 +289,6 @@ def save_image(path: Path, image: Image.Image) -> None:
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write an NPZ file of named arrays atomically."""
     with tempfile.TemporaryFile() as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        np.savez(stream, **arrays)
         stream.seek(0)
         write_bytes(path, stream.read())

@@ -90,7 +90,7 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if one.ndim != 2 or two.ndim != 2 or one.shape[1] != two.shape[1] or min(len(one), len(two)) < 2:
         raise ValueError(f"the Fréchet distance needs two arrays (n, features), got {one.shape} and {two.shape}")
-    c1, c2 = np.cov(one, rowvar=False, ndmin=2), np.cov(two, rowvar=False, ndmin=2)
+    c1, c2 = (np.atleast_2d(np.cov(values, rowvar=False)) for values in (one, two))
     values, vectors = np.linalg.eigh(c1)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
     shared = np.sqrt(np.linalg.eigvalsh(root @ c2 @ root).clip(0)).sum()

@@ -46,6 +46,7 @@ class LayerPoint:
         macs: useful multiply-accumulates a frame. cycles: busy cycles a frame.
         fold: PE × SIMD and what goes with it, as text.
         usage: resources, None where not known by stage.
+        stage: its instance in the top module.
     """
 
     name: str
@@ -57,6 +58,7 @@ class LayerPoint:
     cycles: int
     fold: str
     usage: Usage | None = None
+    stage: str = ""
 
 
 @dataclass(frozen=True)
