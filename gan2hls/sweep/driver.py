@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gan2hls import __version__
+from gan2hls.budget import Budget
 from gan2hls.data import write_arrays
 from gan2hls.files import MARKER, check_output_directory, locked, sha256, write_bytes, write_json
 from gan2hls.flow_config import FlowConfig
@@ -53,7 +54,7 @@ class Listener:
     """What a sweep says while it runs; does nothing, for others to override."""
 
     def begin(self, points: int) -> None:
-        """So many points come, beside those of before."""
+        """So many points come, beside those that came before."""
 
     def started(self, title: str) -> None:
         """A task was given to a worker."""
@@ -136,10 +137,9 @@ class Sweep:
         with ExitStack() as stack:
             stack.enter_context(self._claimed())
             stack.callback(self._close)
-            points = [*self._points, *self._searched()]
-            self._listener.begin(len(points))
-            reports = self.take([self._steps(point) for point in points], self._listener.finished)
-            report = self._report(reports)
+            reports = self._take_points(self._points)
+            self._found = self._new(self._searched())
+            report = self._report([*reports, *self._take_points(self._found)])
             self._write(report)
         return report
 
@@ -171,13 +171,27 @@ class Sweep:
 
     # -- points -------------------------------------------------------------------------------------------------------
 
+    def _take_points(self, points: Sequence[Point]) -> list[PointReport]:
+        self._listener.begin(len(points))
+        return self.take([self._steps(point) for point in points], self._listener.finished)
+
     def _searched(self) -> list[Point]:
         """Points that a search finds."""
-        if self.config.sweep.search:
-            from gan2hls.sweep.search import search
+        if not self.config.sweep.search:
+            return []
+        from gan2hls.sweep.search import search
 
-            self._found = search(self)
-        return self._found
+        return search(self)
+
+    def _new(self, found: Sequence[Point]) -> list[Point]:
+        """Those that are no point of the configuration under another name."""
+
+        def what(point: Point) -> tuple[str, Budget]:
+            outcome = self._outcome(self._quantize_task(point))
+            return self._graph(outcome) if outcome is not None else point.bits, point.budget
+
+        known = {what(point) for point in self._points}
+        return [point for point in found if what(point) not in known]
 
     def say_searched(self, trials: int, wanted: int) -> None:
         self._listener.searched(trials, wanted)
@@ -357,10 +371,11 @@ class Sweep:
             log.unlink(missing_ok=True)
         self._known[digest] = outcome
 
-    def _payload(self, task: Task) -> Model | GraphFiles:
+    def _payload(self, task: Task) -> Model | GraphFiles | None:
         if isinstance(task, QuantizeTask):
             return self._loaded()
-        return self._graphs[task.graph]  # type: ignore[attr-defined]
+        graph = getattr(task, "graph", None)
+        return None if graph is None else self._graphs[graph]
 
     def _loaded(self) -> Model:
         """The model, read when it is first needed."""

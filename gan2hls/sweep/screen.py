@@ -42,8 +42,8 @@ class Screen(Listener):
         self._progress.stop()
 
     def begin(self, points: int) -> None:
-        self._total = points
-        self._progress.update(self._line, total=points)
+        self._total += points
+        self._progress.update(self._line, total=self._total)
 
     def started(self, title: str) -> None:
         self._running.append(title)
