@@ -26,6 +26,7 @@ from gan2hls.simulate import COSIM_TOOLS
 from gan2hls.sweep.cache import Cache
 from gan2hls.sweep.points import Point, expand
 from gan2hls.sweep.results import collect
+from gan2hls.sweep.search import require_optuna, search
 from gan2hls.sweep.tasks import (
     CosimTask,
     EstimateTask,
@@ -121,6 +122,8 @@ class Sweep:
         self._inputs = sha256(*input_contents(config))
         if local:
             _require_tools(config, self._points)
+        if config.sweep.search:
+            require_optuna()
         self._cache = Cache(self.directory / "cache", self._listener.warn)
         self._known: dict[str, Outcome] = {}
         self._graphs: dict[str, GraphFiles] = {}
@@ -179,8 +182,6 @@ class Sweep:
         """Points that a search finds."""
         if not self.config.sweep.search:
             return []
-        from gan2hls.sweep.search import search
-
         return search(self)
 
     def _new(self, found: Sequence[Point]) -> list[Point]:

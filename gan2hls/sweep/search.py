@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import json
 import logging
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,13 @@ def search(sweep: "Sweep") -> list[Point]:
     """
     optuna = require_optuna()
     optuna.logging.set_verbosity(logging.ERROR)
+    with warnings.catch_warnings():
+        # Names of the objectives and fixed parameters have been called experimental for years.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return _search(optuna, sweep)
+
+
+def _search(optuna: Any, sweep: "Sweep") -> list[Point]:
     config, base, layers = sweep.config.sweep, sweep.points[0], sweep.layer_names()
     study = _study(optuna, sweep, base, layers)
     while len(study.trials) < config.search or _unfinished(optuna, study):

@@ -19,6 +19,9 @@ from gan2hls.errors import Gan2HlsError, MissingToolError, UserError
 from gan2hls.sweep.tasks import Outcome
 
 CONNECT_SECONDS = 10.0
+END_SECONDS = 5.0
+"""How long a worker that is told to end may take to end its tools."""
+
 _ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(\d{1,5})")
 
 
@@ -170,7 +173,14 @@ def _begin(threads: int) -> None:
 
 
 def _end(number: int, frame: Any) -> None:
+    """End the tools that run, and then the process: between two tasks, the pool swallows the exception."""
+    threading.Thread(target=_end_soon, daemon=True).start()
     raise SystemExit(128 + number)
+
+
+def _end_soon() -> None:
+    time.sleep(END_SECONDS)
+    os._exit(1)
 
 
 def _follow_parent() -> None:
@@ -179,8 +189,6 @@ def _follow_parent() -> None:
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(5.0)  # for the tools to end
-    os._exit(1)
 
 
 # -- a Dask cluster ---------------------------------------------------------------------------------------------------

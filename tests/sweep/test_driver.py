@@ -15,6 +15,7 @@ from gan2hls.files import MARKER
 from gan2hls.report.points import PointReport
 from gan2hls.sweep import Sweep, driver, tasks
 from gan2hls.synth.result import ESTIMATE, SYNTHESIZED
+from gan2hls.targets import FAMILIES, TARGETS, Target
 from tests.doors import tree
 from tests.sweep.deeds import CONFIG, Inline, Notes, run_inline, settings
 
@@ -146,10 +147,12 @@ def test_a_failed_quantization_is_recorded(tmp_path: Path, monkeypatch: pytest.M
     assert {point.error for point in report.points} == {"ZeroDivisionError: oh; no"}
 
 
-def test_a_part_that_is_too_small_is_a_problem_and_no_failure(tmp_path: Path) -> None:
-    _, report = run_inline(tmp_path, settings(tmp_path, target=["gw1nr-9"], multipliers=[150]))
+def test_a_part_that_is_too_small_is_a_problem_and_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Target("small", FAMILIES["ecp5"], 100, 100, 1, 1)
+    monkeypatch.setitem(TARGETS, "small", small)
+    _, report = run_inline(tmp_path, settings(tmp_path, target=["small"]))
     assert all(point.error is None for point in report.points)
-    assert any("gw1nr-9 is too small" in line for point in report.points for line in point.problems)
+    assert all("small is too small: " in point.problems[0] for point in report.points)
 
 
 def test_one_sweep_in_a_folder(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from gan2hls.budget import Budget
 from gan2hls.errors import UserError
 from gan2hls.flow_config import FlowConfig, read_flow_config
+from gan2hls.quantization.quantizers import WEIGHT_QUANTIZERS
 from gan2hls.sweep.points import expand
 
 
@@ -36,9 +37,10 @@ def test_a_grid_has_all_combinations(tmp_path: Path) -> None:
     assert found == expected
 
 
-def test_a_quantizer_is_named_where_it_is_not_the_common_one(tmp_path: Path) -> None:
-    text = '[sweep]\nweight_bits = [4]\nweight_quantizer = ["symmetric", "codebook"]\ntarget = ["xcup"]\n'
-    assert labels(tmp_path, text) == ["W4A8 m64 xcup", "W4A8 codebook m64 xcup"]
+def test_a_quantizer_is_named_where_it_is_not_the_common_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WEIGHT_QUANTIZERS, "another", WEIGHT_QUANTIZERS["symmetric"])
+    text = '[sweep]\nweight_bits = [4]\nweight_quantizer = ["symmetric", "another"]\ntarget = ["xcup"]\n'
+    assert labels(tmp_path, text) == ["W4A8 m64 xcup", "W4A8 another m64 xcup"]
 
 
 def test_lists_that_are_not_given_come_from_other_sections(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    return f"{process}" and Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 # A Dask cluster
@@ -159,7 +159,9 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ClusterWorkers(address)
 
 
-@pytest.mark.parametrize("address", ["", "host", "host:1", "tcp://host", "tcp://host:99999", "http://host:1", "tcp://:1"])
+@pytest.mark.parametrize(
+    "address", ["", "host", "host:1", "tcp://host", "tcp://host:99999", "http://host:1", "tcp://:1"]
+)
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(UserError, match="is no address; use tcp://host:port"):
         workers.chosen(None, address)
