@@ -11,8 +11,10 @@ CONFIG ?=
 TARGET ?= ecp5-85k
 CLOCK  ?=
 SEEDS  ?=
-# Tests that run at a time.
+# Tests, or tasks of a sweep, that run at a time.
 JOBS   ?= 2
+# What sweep gets beside MODEL and CONFIG, e.g. SWEEP='--synth --multipliers 32,64'.
+SWEEP  ?=
 
 SHELL         := /bin/sh
 .SHELLFLAGS   := -ec
@@ -25,7 +27,7 @@ SHELL         := /bin/sh
 help:  ## say what there is to make
 	@printf 'gan2hls: from a trained GAN generator to bit-exact HLS C++ and SystemVerilog\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim, synth), JOBS=2 (test), PYTHON=python3.11 (setup)\n'
+	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim, synth, sweep), JOBS=2 (test, sweep), PYTHON=python3.11 (setup)\n'
 
 .PHONY: setup
 setup: $(STAMP)  ## create .venv with everything that is needed (done on demand by the others)
@@ -61,6 +63,10 @@ synth: $(STAMP)  ## synthesize the generated SystemVerilog (TARGET=ecp5-85k, CLO
 	out="$${out%.*}"
 	$(BIN)/gan2hls build $(if $(MODEL),'$(MODEL)') $(if $(CONFIG),--config '$(CONFIG)') --out "$$out"
 	$(BIN)/gan2hls synth "$$out" --target '$(TARGET)' $(if $(CLOCK),--clock '$(CLOCK)') $(if $(SEEDS),--seeds '$(SEEDS)')
+
+.PHONY: sweep
+sweep: $(STAMP)  ## bit widths, budgets and targets in one report (SWEEP='--synth --search 50', MODEL=, CONFIG=)
+	@$(BIN)/gan2hls sweep $(if $(MODEL),'$(MODEL)') $(if $(CONFIG),--config '$(CONFIG)') --jobs $(JOBS) $(SWEEP)
 
 .PHONY: bench
 bench: $(STAMP)  ## run the benchmarks

@@ -429,6 +429,56 @@ def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] =
 
 
 @app.command()
+def sweep(
+    model: Model = None,
+    architecture: Architecture = None,
+    config: Config = None,
+    out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = RUNS / "sweep",
+    weight_bits: Annotated[str | None, typer.Option(help="List, e.g. 2,3,4,8. Default 2,3,4,5,6,8.")] = None,
+    activation_bits: Annotated[str | None, typer.Option(help="List. Default 8.")] = None,
+    quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default symmetric.")] = None,
+    multipliers: Annotated[str | None, typer.Option(help="List of budgets, e.g. 32,64. Default 64.")] = None,
+    dsps: Annotated[str | None, typer.Option(help="Instead: list of hardware multipliers in all.")] = None,
+    frames_per_second: Annotated[str | None, typer.Option(help="Instead: list of rates to reach.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="List of parts or families. Default ecp5-85k,xc7a100t,zu3eg.")
+    ] = None,
+    synth: Annotated[bool | None, typer.Option("--synth/--no-synth", help="Synthesize; else estimate.")] = None,
+    place: Annotated[bool | None, typer.Option("--place/--no-place", help="Also place and route.")] = None,
+    cosim: Annotated[bool | None, typer.Option("--cosim/--no-cosim", help="Also simulate the RTL.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of place and route; the median counts.")] = None,
+    clock: Annotated[float | None, typer.Option(help="Wanted clock in MHz, and what time is counted with.")] = None,
+    search: Annotated[int | None, typer.Option(help="Trials of an optuna search for bits layer by layer.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes of this machine. Default: one for each core.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Instead: a Dask scheduler, tcp://host:port.")] = None,
+) -> None:
+    """Many bit widths, budgets and targets: quality, resources and speed of each, in one report."""
+    from gan2hls.flow_config import read_flow_config
+    from gan2hls.sweep import options, workers
+    from gan2hls.sweep.screen import Screen, notes, sweep_table
+
+    lists = (weight_bits, activation_bits, quantizer, multipliers, dsps, frames_per_second, target)
+    changes: list[tuple[str, str, Any]] = [
+        ("model", "source", None if model is None else str(model)),
+        ("model", "architecture", None if architecture is None else str(architecture)),
+        *options.changes(*lists),
+        *(("sweep", name, value) for name, value in (("synth", synth), ("place", place), ("cosim", cosim))),
+        *(("sweep", name, value) for name, value in (("seeds", seeds), ("clock_mhz", clock), ("search", search))),
+    ]
+    settings = read_flow_config(config, changes)
+    make = workers.chosen(jobs, scheduler)
+    with Screen(console, errors) as screen:
+        report = options.run_sweep(out, settings, make, screen, local=scheduler is None)
+    console.print(sweep_table(report.points))
+    _print("\n".join(["", *notes(report.points)]))
+    _print(f"report: {out / 'report.html'}" if (out / "report.html").is_file() else f"points: {out / 'sweep.json'}")
+    failed = [point for point in report.points if point.error]
+    if failed:
+        heading = f"{len(failed)} of {len(report.points)} points failed; the same command tries them again:"
+        raise Gan2HlsError("\n".join([heading, *(f"  {point.label}: {point.error}" for point in failed)]))
+
+
+@app.command()
 def train(
     config: Annotated[Path | None, typer.Option(help="TOML file. Default: 5,000 digits, about ten minutes.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the training run.")] = RUNS / "train",

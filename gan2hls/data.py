@@ -7,6 +7,7 @@ import gzip
 import io
 import math
 import struct
+import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,3 +284,11 @@ def save_image(path: Path, image: Image.Image) -> None:
     buffer = io.BytesIO()
     image.save(buffer, format=kind)
     write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write an NPZ file of named arrays atomically."""
+    with tempfile.TemporaryFile() as stream:
+        np.savez(stream, **arrays)
+        stream.seek(0)
+        write_bytes(path, stream.read())

@@ -3,6 +3,7 @@
 Everything is written under a temporary name beside its destination and renamed at the end.
 """
 
+import fcntl
 import glob
 import hashlib
 import json
@@ -59,6 +60,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys in the given order, one newline at the end."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file; a missing or unreadable one is a `UserError` that names it."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: not readable: {error.strerror}") from None
 
 
 def read_json(path: Path) -> Any:
@@ -142,6 +153,26 @@ def _swap(new: Path, directory: Path) -> None:
         aside.rmdir()
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, which exists.
+
+    Raises:
+        UserError: another one works in it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{directory}: another gan2hls works in this folder; wait for it") from None
+        except OSError:
+            pass  # some network file systems have no locks
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def clean_up(directory: Path) -> None:

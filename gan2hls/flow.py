@@ -7,16 +7,13 @@ before it has to be made again.
 """
 
 import dataclasses
-import fcntl
 import json
 import math
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +21,32 @@ import numpy as np
 import torch
 
 from gan2hls import __version__
-from gan2hls.data import image_grid, save_image
-from gan2hls.errors import MismatchError, UserError
-from gan2hls.files import MARKER, check_output_directory, clean_up, read_json, sha256, write_bytes, write_json
+from gan2hls.data import image_grid, save_image, write_arrays
+from gan2hls.errors import MismatchError
+from gan2hls.files import (
+    MARKER,
+    check_output_directory,
+    clean_up,
+    locked,
+    read_bytes,
+    read_json,
+    sha256,
+    write_bytes,
+    write_json,
+)
 from gan2hls.flow_config import FlowConfig
 from gan2hls.folding import Pipeline, make_pipeline
-from gan2hls.frontends import from_torch
+from gan2hls.inputs import calibration_inputs, input_contents, load_float_model
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import psnr
-from gan2hls.models import latents, shipped_generator
+from gan2hls.models import latents
 from gan2hls.passes import check_equal
-from gan2hls.project import Project, build, calibration_samples
+from gan2hls.project import Project, build
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_csv, write_markdown, write_report
 from gan2hls.report import write_json as write_report_json
-from gan2hls.resources import resource
+from gan2hls.resources import program_digest
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
 from gan2hls.tools import doctor_rows, require_tool
 
@@ -112,7 +119,7 @@ class Run:
         if stage in ("csim", "cosim", "report"):
             self._forget([stage, "report"])  # what it said is of other inputs, whatever becomes of this
         makers[stage]()
-        files = {name: sha256(_content(self.directory / name)) for name in self._written(stage)}
+        files = {name: sha256(read_bytes(self.directory / name)) for name in self._written(stage)}
         self._stages[stage] = {"made_from": made_from, "files": files}
         if stage in ("quantize", "build") and self._stages[stage] != entry:
             self._forget(STAGES[STAGES.index(stage) + 1 :])
@@ -127,14 +134,7 @@ class Run:
         if not self.directory.is_dir():
             yield
             return
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{self.directory}: another gan2hls works in this folder; wait for it") from None
-            except OSError:
-                pass  # some network file systems have no locks
+        with locked(self.directory):
             for name in ("quantize", "project"):
                 clean_up(self.directory / name)
             for leftover in self.directory.glob(".*.tmp"):
@@ -142,8 +142,6 @@ class Run:
             for leftover in self.directory.glob("project/.run/.csim-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
             yield
-        finally:
-            os.close(descriptor)
 
     def _read_manifest(self) -> dict[str, dict[str, Any]]:
         if not (self.directory / MARKER).is_file():
@@ -157,11 +155,7 @@ class Run:
         write_json(self.directory / MARKER, {"kind": "run", "gan2hls": __version__, "stages": stages})
 
     def _hash_inputs(self) -> str:
-        source, architecture = self._model_files()
-        files = [_content(source), _content(architecture) if architecture else b""]
-        if self.config.calibration.file:
-            files.append(_content(Path(self.config.calibration.file)))
-        return sha256(_program_digest(), *files)
+        return sha256(program_digest(), *input_contents(self.config))
 
     def _made_from(self, stage: str) -> str:
         """What a stage is made from, hashed: its part of the configuration, and the files or stages before it."""
@@ -183,7 +177,7 @@ class Run:
         """Hashes of the generated sources that a stage runs, as they are now."""
         folder = _EDITABLE.get(stage)
         files = self._stages.get("build", {}).get("files", {}) if folder else {}
-        return [sha256(_content(self.directory / name)) for name in files if name.startswith(str(folder))]
+        return [sha256(read_bytes(self.directory / name)) for name in files if name.startswith(str(folder))]
 
     def _is_intact(self, files: Any) -> bool:
         """Whether a stage's files are there, and as they were written; sources may have been edited."""
@@ -192,7 +186,7 @@ class Run:
         editable = tuple(_EDITABLE.values())
         for name, digest in files.items():
             path = self.directory / name
-            if not path.is_file() or (not name.startswith(editable) and sha256(_content(path)) != digest):
+            if not path.is_file() or (not name.startswith(editable) and sha256(read_bytes(path)) != digest):
                 return False
         return True
 
@@ -262,34 +256,10 @@ class Run:
 
     # -- stages -------------------------------------------------------------------------------------------------------
 
-    def _model_files(self) -> tuple[Path, Path | None]:
-        model = self.config.model
-        if model.source is None:
-            return shipped_generator()
-        if Path(model.source).is_dir():
-            raise UserError(f"{model.source}: a folder; name a file of weights")
-        card = Path(model.source).with_suffix(".json")
-        architecture = Path(model.architecture) if model.architecture else card if card.is_file() else None
-        return Path(model.source), architecture
-
-    def _calibration(self, input_shape: tuple[int, ...]) -> np.ndarray:
-        config = self.config.calibration
-        if config.file is None:
-            return latents(config.samples, input_shape, config.seed)
-        try:
-            samples = np.load(config.file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{config.file}: not readable as .npy: {error}") from None
-        try:
-            return calibration_samples(samples).numpy()
-        except UserError as error:
-            raise UserError(f"{config.file}: {error}") from None
-
     def _quantize(self) -> None:
-        source, architecture = self._model_files()
-        module = from_torch.load(source, architecture=self.config.model.architecture and architecture)
-        float_model = from_torch.trace(module)
-        quantized = quantize_float_model(float_model, self._calibration(float_model.input_shape), self.config.quantize)
+        float_model = load_float_model(self.config.model)
+        calibration = calibration_inputs(self.config.calibration, float_model.input_shape)
+        quantized = quantize_float_model(float_model, calibration, self.config.quantize)
         graph = integerize(quantized)
         simulation = self.config.simulation
         z = latents(max(simulation.csim_images, simulation.cosim_images), float_model.input_shape, simulation.seed)
@@ -300,7 +270,7 @@ class Run:
         self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
         self._write_manifest()  # now the folder is ours, whenever this is interrupted
         graph.save(self.directory / "quantize")
-        _save_arrays(self.directory / "samples.npz", latents=z, real=real, golden=golden)
+        write_arrays(self.directory / "samples.npz", latents=z, real=real, golden=golden)
         quality = psnr(golden, real)
         result = {"psnr": quality if math.isfinite(quality) else None, "proxy": proxy_distance(quantized, graph, z)}
         write_json(self._result("quantize"), result)
@@ -363,14 +333,6 @@ class Run:
         write_json(self._result(stage), {"images": len(outputs), "values": int(outputs.size), "equal": True, **more})
 
 
-@cache
-def _program_digest() -> str:
-    """Of gan2hls itself: another release, or an edited kernel, makes everything anew."""
-    folders = [Path(__file__).parent, resource("hw"), resource("templates"), resource("sim")]
-    files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    return sha256(__version__, *sorted(sha256(path.name, path.read_bytes()) for path in files))
-
-
 def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> None:
     """Write `report.html` and its numbers: `report.json`, `report.csv` (the layers) and `report.md`."""
     tools = [(row.name, row.version) for row in doctor_rows() if row.found]
@@ -378,22 +340,6 @@ def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> 
     write_csv(directory / "report.csv", reports)
     write_markdown(directory / "report.md", title, reports, tools=tools)
     write_report(directory / "report.html", title, reports, tools=tools)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: not readable: {error.strerror}") from None
-
-
-def _save_arrays(path: Path, **arrays: np.ndarray) -> None:
-    with tempfile.TemporaryFile() as stream:
-        np.savez(stream, **arrays)
-        stream.seek(0)
-        write_bytes(path, stream.read())
 
 
 def _load_images(path: Path, pipeline: Pipeline) -> np.ndarray:

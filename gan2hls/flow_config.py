@@ -12,6 +12,7 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
 from gan2hls.project import CLOCK_MHZ, PART
 from gan2hls.quantization.config import QuantizeConfig
+from gan2hls.sweep_config import SweepConfig
 
 Change = tuple[str, str, Any]
 """(section, key, value) that goes before what a file says; None as value changes nothing."""
@@ -114,6 +115,7 @@ class FlowConfig:
     folding: FoldingConfig = field(default_factory=FoldingConfig)
     hls: HlsConfig = field(default_factory=HlsConfig)
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
 
     @property
     def label(self) -> str:
@@ -148,7 +150,7 @@ def read_flow_config(path: Path | None, changes: Sequence[Change] = ()) -> FlowC
     for section, entries in given.items():
         table = values.setdefault(section, {})
         if isinstance(table, dict):  # else `_convert` says so
-            if section == "folding" and not entries.keys().isdisjoint(WISHES):
+            if section in ("folding", "sweep") and not entries.keys().isdisjoint(WISHES):
                 for wish in WISHES:  # one goes before another
                     table.pop(wish, None)
             table.update(entries)

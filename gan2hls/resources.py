@@ -3,6 +3,9 @@
 from functools import cache
 from pathlib import Path
 
+from gan2hls import __version__
+from gan2hls.files import sha256
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -22,3 +25,11 @@ def resource(*parts: str) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(f"gan2hls is not installed completely: {Path(*parts)} is missing; reinstall it")
+
+
+@cache
+def program_digest() -> str:
+    """Of gan2hls itself: another release, or an edited kernel, makes everything anew."""
+    folders = [_PACKAGE, resource("hw"), resource("templates"), resource("sim")]
+    files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    return sha256(__version__, *sorted(sha256(path.name, path.read_bytes()) for path in files))

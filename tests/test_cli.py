@@ -21,7 +21,7 @@ from gan2hls.files import MARKER
 from gan2hls.project import Project
 from tests.doors import ARCHITECTURE, state_dict, tree, write_generator
 
-COMMANDS = ("quantize", "build", "csim", "cosim", "estimate", "synth", "report", "demo", "train", "doctor")
+COMMANDS = ("quantize", "build", "csim", "cosim", "estimate", "synth", "report", "sweep", "demo", "train", "doctor")
 FAST = "[calibration]\nsamples = 8\n[simulation]\ncsim_images = 2\ncosim_images = 1\n"
 
 

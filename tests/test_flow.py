@@ -161,7 +161,7 @@ def test_other_files_make_anew(work: Path) -> None:
 
 
 def test_another_gan2hls_makes_anew(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "_program_digest", lambda: "another")
+    monkeypatch.setattr(flow, "program_digest", lambda: "another")
     assert made(work / "run", read_flow_config(work / "c.toml"), "build") == ["quantize", "build"]
 
 

@@ -58,15 +58,26 @@ def quantize_float_model(
     samples = torch.as_tensor(calibration).detach().float()
     check_samples(samples, model.input_shape, "calibration samples")
     steps = make_blocks(model)
-    blocks = [step for step in steps if isinstance(step, Block)]
-    if not blocks:
-        raise UserError("the model only moves values; there is nothing to quantize")
-    _check_layer_names(blocks, config)
+    blocks = quantized_blocks(model)
+    check_layer_names(blocks, config)
     observed = _calibrate(steps, samples)
     return _Quantizer(config, observed, last=blocks[-1].name).run(model, steps)
 
 
-def _check_layer_names(blocks: Sequence[Block], config: QuantizeConfig) -> None:
+def quantized_blocks(model: FloatModel) -> list[Block]:
+    """What is quantized, by the names that a configuration's `layers` uses.
+
+    Raises:
+        UserError: nothing is.
+    """
+    blocks = [step for step in make_blocks(model) if isinstance(step, Block)]
+    if not blocks:
+        raise UserError("the model only moves values; there is nothing to quantize")
+    return blocks
+
+
+def check_layer_names(blocks: Sequence[Block], config: QuantizeConfig) -> None:
+    """Raise one `UserError` with all layers of the configuration that there are not."""
     names = [block.name for block in blocks]
     owner = {member: block.name for block in blocks for member in block.members}
     problems = []

@@ -1,0 +1,69 @@
+"""What a configuration names: the model, the samples it is calibrated on, and their files' contents."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gan2hls.errors import UserError
+from gan2hls.files import read_bytes
+from gan2hls.flow_config import CalibrationConfig, FlowConfig, ModelConfig
+from gan2hls.frontends import from_torch
+from gan2hls.frontends.float_model import FloatModel
+from gan2hls.models import latents, shipped_generator
+from gan2hls.project import calibration_samples
+
+
+def model_files(model: ModelConfig) -> tuple[Path, Path | None]:
+    """Weights and architecture; the architecture is None where neither a file of it nor a card is there.
+
+    Raises:
+        UserError: a folder is named in place of weights.
+    """
+    if model.source is None:
+        return shipped_generator()
+    if Path(model.source).is_dir():
+        raise UserError(f"{model.source}: a folder; name a file of weights")
+    card = Path(model.source).with_suffix(".json")
+    architecture = Path(model.architecture) if model.architecture else card if card.is_file() else None
+    return Path(model.source), architecture
+
+
+def input_contents(config: FlowConfig) -> list[bytes]:
+    """Contents of all files that the configuration names, for digests.
+
+    Raises:
+        UserError: one is missing or not readable.
+    """
+    source, architecture = model_files(config.model)
+    contents = [read_bytes(source), read_bytes(architecture) if architecture else b""]
+    if config.calibration.file:
+        contents.append(read_bytes(Path(config.calibration.file)))
+    return contents
+
+
+def load_float_model(model: ModelConfig) -> FloatModel:
+    """The float model that a configuration names.
+
+    Raises:
+        UserError: files that are missing or damaged, or a network that is not supported.
+    """
+    source, architecture = model_files(model)
+    return from_torch.trace(from_torch.load(source, architecture=model.architecture and architecture))
+
+
+def calibration_inputs(config: CalibrationConfig, input_shape: tuple[int, ...]) -> np.ndarray:
+    """The samples (n, *input_shape) on which the ranges of activations are measured.
+
+    Raises:
+        UserError: the file is not readable, or holds something else.
+    """
+    if config.file is None:
+        return latents(config.samples, input_shape, config.seed)
+    try:
+        samples = np.load(config.file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{config.file}: not readable as .npy: {error}") from None
+    try:
+        return calibration_samples(samples).numpy()
+    except UserError as error:
+        raise UserError(f"{config.file}: {error}") from None
