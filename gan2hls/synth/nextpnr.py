@@ -30,7 +30,7 @@ class Placer:
     Attributes:
         tool: as `tools` calls it.
         options: the part and its package; no file, seed or clock.
-        goal_mhz: what nextpnr aims at where no clock is wanted.
+        goal_mhz: what nextpnr aims at, unless a faster clock is wanted: it stops trying once it is there.
         pins: of clock, input and output, where nextpnr wants each port on a pin: the design is then put between two
             shift registers. None leaves its ports unconnected to pins ("out of context").
         notes: what must be known beside the clock.
@@ -45,7 +45,7 @@ class Placer:
 
 def _ecp5(size: str, package: str) -> Placer:
     options = (f"--{size}", "--package", package, "--speed", "6", "--out-of-context")
-    return Placer("nextpnr-ecp5", options, 100.0)
+    return Placer("nextpnr-ecp5", options, 150.0)
 
 
 def _gowin(device: str, family: str, pins: tuple[str, str, str]) -> Placer:
@@ -93,7 +93,7 @@ def place_and_route(
 
     Args:
         netlist: in yosys' JSON, in `folder`.
-        wanted_mhz: the clock; None aims at the placer's own goal.
+        wanted_mhz: the clock; the placer's own goal is aimed at where that is faster.
         folder: gets logs and reports.
         say: called as each run begins.
 
@@ -104,7 +104,7 @@ def place_and_route(
         Gan2HlsError: it gave no clock.
     """
     tool = require_tool(placer.tool)
-    goal = wanted_mhz if wanted_mhz is not None else placer.goal_mhz
+    goal = max(wanted_mhz or 0.0, placer.goal_mhz)
     options = list(placer.options)
     if placer.pins is not None:
         netlist = _harness(yosys, netlist, top, part, placer.pins, folder)

@@ -305,7 +305,7 @@ class _YosysJob(_Job):
     @property
     def goal_mhz(self) -> float:
         assert self.placer is not None
-        return self.clock_mhz if self.clock_mhz is not None else self.placer.goal_mhz
+        return max(self.clock_mhz or 0.0, self.placer.goal_mhz)
 
     def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
         seconds: dict[str, float] = {}

@@ -50,6 +50,16 @@ def test_36_bits_are_taken_through_both_ports_or_not_at_all() -> None:
     assert absorb_registers(module({"mem": cells["mem"], "a": cells["a"]}, [20, 11])) == 0
 
 
+def test_36_bits_that_are_never_written_borrow_the_other_ports_registers() -> None:
+    rom = memory({"DOA0": 10, "DOB0": 11}, 36)
+    rom["connections"] |= {"CLKA": ["0"], "CEA": ["0"]}
+    rom["port_directions"]["CEA"] = "input"
+    netlist = module({"mem": rom, "a": register(10, 20), "b": register(11, 21)}, [20, 21])
+    assert absorb_registers(netlist) == 2
+    assert rom["connections"]["CLKA"] == rom["connections"]["CLKB"] == [1]
+    assert rom["connections"]["CEA"] == ["0"]
+
+
 KEPT = {
     "another reader": {"a": register(10, 20), "b": register(11, 21), "other": register(10, 22)},
     "a reset": {"a": register(10, 20, reset=3), "b": register(11, 21)},
