@@ -1,5 +1,5 @@
 // Position in a frame of Pixels pixels of PixelBeats beats: says whether the beat of this cycle is the last of
-// its pixel and of its frame. Moves on by one beat where `step` is high.
+// its pixel and of its frame, from registers. Moves on by one beat where `step` is high.
 
 `default_nettype none
 
@@ -23,12 +23,18 @@ module beat_counter #(
   end else begin : gen_beats
     localparam int unsigned BeatBits = $clog2(PixelBeats);
     logic [BeatBits-1:0] beat_q;
+    logic                last_q;
 
-    assign pixel_last = beat_q == BeatBits'(PixelBeats - 1);
+    assign pixel_last = last_q;
 
     always_ff @(posedge clk) begin
-      if (!rst_n)    beat_q <= '0;
-      else if (step) beat_q <= pixel_last ? '0 : beat_q + BeatBits'(1);
+      if (!rst_n) begin
+        beat_q <= '0;
+        last_q <= 1'b0;
+      end else if (step) begin
+        beat_q <= last_q ? '0 : beat_q + BeatBits'(1);
+        last_q <= !last_q && beat_q == BeatBits'(PixelBeats - 2);
+      end
     end
   end
 
@@ -37,14 +43,18 @@ module beat_counter #(
   end else begin : gen_pixels
     localparam int unsigned PixelBits = $clog2(Pixels);
     logic [PixelBits-1:0] pixel_q;
-    logic                 last_pixel;
+    logic                 last_q;
 
-    assign last_pixel = pixel_q == PixelBits'(Pixels - 1);
-    assign frame_last = pixel_last && last_pixel;
+    assign frame_last = pixel_last && last_q;
 
     always_ff @(posedge clk) begin
-      if (!rst_n)                  pixel_q <= '0;
-      else if (step && pixel_last) pixel_q <= last_pixel ? '0 : pixel_q + PixelBits'(1);
+      if (!rst_n) begin
+        pixel_q <= '0;
+        last_q  <= 1'b0;
+      end else if (step && pixel_last) begin
+        pixel_q <= last_q ? '0 : pixel_q + PixelBits'(1);
+        last_q  <= !last_q && pixel_q == PixelBits'(Pixels - 2);
+      end
     end
   end
 

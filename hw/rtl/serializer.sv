@@ -42,13 +42,13 @@ module serializer #(
   logic [InLanes*Bits-1:0] spare_q, shift_q;
   logic                    spare_free_q, shift_valid_q;
   logic [RatioBits-1:0]    part_q;
-  logic                    step, load, part_last, pixel_last;
+  logic                    step, load, part_last, part_full_q, pixel_last;
 
   assign s_axis_tready = spare_free_q;
   assign m_axis_tvalid = shift_valid_q;
 
   assign step      = m_axis_tvalid && m_axis_tready;
-  assign part_last = pixel_last || part_q == RatioBits'(Ratio - 1);
+  assign part_last = pixel_last || part_full_q;
   assign load      = !shift_valid_q || (m_axis_tready && part_last);
 
   always_ff @(posedge clk) begin
@@ -56,6 +56,7 @@ module serializer #(
       shift_valid_q <= 1'b0;
       spare_free_q  <= 1'b1;
       part_q        <= '0;
+      part_full_q   <= 1'b0;
     end else begin
       if (load) begin
         shift_valid_q <= s_axis_tvalid || !spare_free_q;
@@ -63,7 +64,10 @@ module serializer #(
       end else begin
         spare_free_q  <= spare_free_q && !s_axis_tvalid;
       end
-      if (step) part_q <= part_last ? '0 : part_q + RatioBits'(1);
+      if (step) begin
+        part_q      <= part_last ? '0 : part_q + RatioBits'(1);
+        part_full_q <= !part_last && part_q == RatioBits'(Ratio - 2);
+      end
     end
   end
 

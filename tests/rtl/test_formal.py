@@ -106,7 +106,7 @@ MUTANTS = {
         "serializer", "(m_axis_tready && part_last)", "m_axis_tready", "width_converter c5_4to2"
     ),
     "serializer-padding": Mutant(
-        "serializer", "pixel_last || part_q ==", "part_q ==", "width_converter c5_4to2"
+        "serializer", "pixel_last || part_full_q", "part_full_q", "width_converter c5_4to2"
     ),
     "serializer-not-held": Mutant(
         "serializer", "else if (m_axis_tready) shift_q", "else shift_q", "width_converter c6_3to1"
@@ -130,7 +130,7 @@ MUTANTS = {
     ),
     "gearbox-not-held": Mutant("gearbox", "if (out_step) buffer_d", "if (m_axis_tvalid) buffer_d", "reshape c2l2_c3l2"),
     "beat_counter-frame": Mutant(
-        "beat_counter", "pixel_q <= last_pixel ? '0 :", "pixel_q <=", "reshape c5l3_c1l1"
+        "beat_counter", "pixel_q <= last_q ? '0 :", "pixel_q <=", "reshape c5l3_c1l1"
     ),
     "upsample-released": Mutant(
         "upsample", "release_pixel = read && repeats_end && walks_end", "release_pixel = read && repeats_end",

@@ -125,8 +125,8 @@ MUTANTS = [
            "pixel_last ? InBits'(s_axis_tdata[InBits-1:InBits-Bits])"),
     Mutant("general", "width_converter", "end of frame", ".Elements(Pixels * Channels)",
            ".Elements(2 * Pixels * Channels)"),
-    Mutant("upsample", "beat_counter", "one too many", "pixel_q == PixelBits'(Pixels - 1)",
-           "pixel_q == PixelBits'(Pixels)"),
+    Mutant("upsample", "beat_counter", "one too many", "pixel_q == PixelBits'(Pixels - 2)",
+           "pixel_q == PixelBits'(Pixels - 1)"),
     Mutant("transposed", "skid_buffer", "lost beat", "spare_free_q && !s_axis_tvalid;", "1'b1;"),
 ]  # fmt: skip
 
