@@ -41,7 +41,7 @@ MACHINES = (
     *("serializer", "deserializer", "gearbox", "skid_buffer"),
 )
 console = Console(highlight=False)
-DRAWN = 7
+DRAWN = 10
 """Random pipelines that the model is fitted to."""
 
 PRIORS = {
@@ -56,6 +56,7 @@ PRIORS = {
         "accumulators": 1.5,
         "skid buffer": 1.0,
         "lanes": 0.5,
+        "waiting lanes": 1.0,
         "rest lanes": 0.5,
         "bank choice": 0.5,
         "walker": 2.0,
@@ -287,15 +288,16 @@ def shipped(weight_bits: int, activation_bits: int, multipliers: int) -> Pipelin
 def cases() -> Iterator[Case]:
     """All networks of the set, the same ones each time.
 
-    Families of the same kind of LUT are close to each other, so most networks are mapped for one of each kind.
+    Families of LUT4s are close to each other, so most networks are mapped for one of them.
     """
     lut4, lut6 = ("ecp5", "gowin", "nexus"), ("xc7", "xcup")
     for seed in range(DRAWN):
-        some = (lut4[(seed + 1) % 3], lut6[seed // 2 % 2])
+        some = (lut4[(seed + 1) % 3], *lut6)
         yield Case(f"random {seed}", False, draw(seed), (*lut4, *lut6) if seed == 0 else some)
     yield Case("dcgan 24-16-8-1 W8A8 M12", False, dcgan((24, 16, 8, 1), 8, 8, 12, None, 1))
-    yield Case("dcgan 16-12-3 W4A4 M24", False, dcgan((16, 12, 3), 4, 4, 24, "ecp5", 2), ("ecp5", "xcup"))
-    yield Case("random 100", True, draw(100))
+    yield Case("dcgan 16-12-3 W4A4 M24", False, dcgan((16, 12, 3), 4, 4, 24, "ecp5", 2), ("ecp5", *lut6))
+    for seed in (100, 101, 102):
+        yield Case(f"random {seed}", True, draw(seed))
     yield Case("dcgan 32-24-12-1 W6A6 M24", True, dcgan((32, 24, 12, 1), 6, 6, 24, None, 3))
     yield Case("qdcgan 24-16-3 W2A4 M48", True, dcgan((24, 16, 3), 2, 4, 48, "xc7", 4))
 

@@ -12,6 +12,7 @@ import pytest
 import gan2hls
 from gan2hls.budget import Budget
 from gan2hls.errors import UserError
+from gan2hls.estimate import estimate
 from gan2hls.folding import Folding, fewest_cycles, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
@@ -172,3 +173,15 @@ def test_useful_products_per_cycle_and_multiplier(
     pipeline = make_pipeline(graph, folding)
     assert pipeline.interval_cycles == cycles
     assert pipeline.utilization >= goal
+
+
+@pytest.mark.parametrize("family", ["ecp5", "gowin", "xc7", "xcup"])
+@pytest.mark.parametrize("budget", [32, 128])
+def test_block_rams_of_weights_hold_weights(budget: int, family: str) -> None:
+    """At least 70 % of their bits; a layer of fewer than 358 words can not fill them so far."""
+    model = gan2hls.load(shipped_generator()[0])
+    graph = gan2hls.quantize(model, latents(16, (64, 1, 1), 0))
+    found = estimate(make_pipeline(graph, Budget(multipliers=budget, target=family).fold(graph, CLOCK_MHZ)), family)
+    assert found.weight_bits > 100_000 * 8
+    assert found.ram_weight_bits / found.weight_ram_bits >= 0.7
+    assert found.ram_weight_bits / found.weight_bits >= 0.8, "in LUTs they would cost more"

@@ -53,7 +53,8 @@ class Estimate:
     Attributes:
         figures: `ESTIMATE`.
         mac_multipliers, other_multipliers: hardware multipliers of weights, and of requantization.
-        weight_bits: bits of weights that are stored; weight_ram_bits: of the block RAMs that they lie in.
+        weight_bits: bits of weights that are stored. ram_weight_bits: those of them that lie in block RAM.
+        weight_ram_bits: bits of the block RAMs that are taken for them.
         smape_percent: errors of LUTs and flip-flops on networks that the model was not fitted to.
         tools: what counted the networks that it was fitted to, name → version.
     """
@@ -67,6 +68,7 @@ class Estimate:
     mac_multipliers: float
     other_multipliers: float
     weight_bits: int
+    ram_weight_bits: int
     weight_ram_bits: float
     smape_percent: dict[str, float]
     tools: dict[str, str]
@@ -156,7 +158,7 @@ def estimate(
         _layer(pipeline, stage, found, stage_usage(found, family.name, known), time.interval_cycles, stage is first)
         for stage, found in counted
     )
-    weights = [shape for _, found in counted for shape, _ in found.memories if shape.kind == "weights"]
+    weights = [pair for _, found in counted for pair in found.memories if pair[0].kind == "weights"]
     return Estimate(
         target=part.name,
         clock_mhz=clock_mhz,
@@ -166,7 +168,8 @@ def estimate(
         interval_cycles=time.interval_cycles,
         mac_multipliers=sum(found.mac_dsps for _, found in counted),
         other_multipliers=sum(found.other_dsps for _, found in counted),
-        weight_bits=sum(shape.words * shape.bits for shape in weights),
+        weight_bits=sum(shape.words * shape.bits for shape, _ in weights),
+        ram_weight_bits=sum(shape.words * shape.bits for shape, mapped in weights if mapped.block_rams),
         weight_ram_bits=sum(found.weight_rams for _, found in counted) * family.block_ram_bits,
         smape_percent=dict(known.errors.get(family.name, {})),
         tools=dict(known.tools),

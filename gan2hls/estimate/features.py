@@ -182,22 +182,31 @@ def _mac(
     flip_flops["lanes"] += lanes * in_bits
     luts["lanes"] += lanes * in_bits
     luts["rest lanes"] += rest_taps * rest * in_bits
-    _weights(values, memories, lanes, luts, flip_flops)
+    flip_flops["lanes"] += simd * in_bits  # a word on its way into the ring
+    _weights(values, memories, lanes, family, luts, flip_flops)
     _mac_control(values, taps, rest_taps if rest else 0, luts, flip_flops)
     return cells
 
 
 def _weights(
-    values: Values, memories: Sequence[tuple[Shape, Mapped]], lanes: int, luts: Features, flip_flops: Features
+    values: Values,
+    memories: Sequence[tuple[Shape, Mapped]],
+    lanes: int,
+    family: str,
+    luts: Features,
+    flip_flops: Features,
 ) -> None:
     banks = [shape for shape, _ in memories if shape.kind == "weights"]
     if len(banks) > 1:
-        word = values["Pe"] * lanes * values["CodeBits"]
-        flip_flops["bank choice"] += word * _groups(len(banks), 8)
-        luts["bank choice"] += word * len(banks)
-        if len(banks) > 8:
-            flip_flops["bank choice"] += word + lanes * values["InBits"]
-            luts["bank choice"] += word * _groups(len(banks), 8)
+        word, inputs = values["Pe"] * lanes * values["CodeBits"], lanes * values["InBits"]
+        deep = len(banks) > 8
+        flip_flops["bank choice"] += sum(shape.bits for shape in banks) + word * (_groups(len(banks), 8) + deep)
+        luts["bank choice"] += word * (len(banks) + deep * _groups(len(banks), 8))
+        if family in ("xc7", "xcup"):  # registers in a row become a shift register in a LUT
+            luts["waiting lanes"] += inputs
+            flip_flops["lanes"] -= inputs
+        else:
+            flip_flops["lanes"] += inputs * (2 + deep)
 
 
 def _mac_control(values: Values, taps: int, rest_taps: int, luts: Features, flip_flops: Features) -> None:

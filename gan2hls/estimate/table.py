@@ -42,12 +42,12 @@ def estimate_lines(result: Estimate) -> Iterator[str]:
     family = result.part.family
     macs, others = result.mac_multipliers, result.other_multipliers
     yield f"multipliers: {macs:,g} {family.multiplier} for weights, {others:,g} for requantization"
-    line = (
-        f"weights: {result.weight_bits:,} bits stored, {result.weight_ram_bits:,.0f} bits of block RAM taken for them"
-    )
-    yield line + (
-        f" ({100 * result.weight_bits / result.weight_ram_bits:.1f} % used)" if result.weight_ram_bits else ""
-    )
+    line = f"weights: {result.weight_bits:,} bits stored"
+    if result.weight_ram_bits:
+        used = result.ram_weight_bits / result.weight_ram_bits
+        line += f", {result.weight_ram_bits:,.0f} bits of block RAM taken for them ({used:.1%} used)"
+    soft = result.weight_bits - result.ram_weight_bits
+    yield line + (f", {soft:,} bits lie in LUTs" if soft else "")
     tools = ", ".join(f"{name} {version}" for name, version in result.tools.items())
     luts, flip_flops = (result.smape_percent.get(what, 0.0) for what in ("luts", "flip_flops"))
     yield (
