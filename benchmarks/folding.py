@@ -42,8 +42,18 @@ TARGETS = (None, "xcup", "ecp5")
 Case = tuple[str, str, str | None, int]
 """Network, widths, target, multipliers."""
 
-COUNTED: tuple[Case, ...] = (("shipped", "W8A8", "xcup", 128), ("qdcgan-mnist", "W4A4", "xcup", 128))
-SYNTHESIZED: tuple[Case, ...] = (("shipped", "W8A8", "xcup", 128),)  # three minutes each on a busy machine
+COUNTED: tuple[Case, ...] = (
+    *(("shipped", "W8A8", "xcup", budget) for budget in BUDGETS),
+    *(("digit-dcgan", "W8A8", "xcup", budget) for budget in (128, 512)),
+    *(("qdcgan-mnist", "W4A4", "xcup", budget) for budget in (32, 128, 512)),
+)
+SYNTHESIZED: tuple[Case, ...] = (  # a minute each
+    ("shipped", "W8A8", "xcup", 128),
+    ("shipped", "W4A4", "xcup", 128),
+    ("shipped", "W4A8", "ecp5", 128),
+    ("digit-dcgan", "W8A8", "xcup", 128),
+    ("qdcgan-mnist", "W4A4", "xcup", 128),
+)
 
 
 # Networks
