@@ -411,7 +411,6 @@ def main() -> None:
     parser.add_argument("--no-synthesis", action="store_true", help="fit to what is stored")
     arguments = parser.parse_args()
     path = RESULTS / "estimate.json"
-    start = time.monotonic()
     if arguments.no_synthesis:
         networks = read_json(path)["networks"]
     else:
@@ -419,7 +418,6 @@ def main() -> None:
         for case in cases():
             console.print(case.name)
             networks.append(run(case, arguments.cache))
-    seconds = round(time.monotonic() - start, 1)
     tools: dict[str, str] = {}
     for network in networks:
         for counted in network["counted"].values():
@@ -437,7 +435,6 @@ def main() -> None:
         {
             "benchmark": "estimate",
             "tools": tools,
-            "synthesis_s": seconds,
             "estimate_s": taken,
             "estimated_stages": len(pipeline.stages),
             "fitted": fitted,
