@@ -93,7 +93,7 @@ module mac_engine #(
   logic [SlotBits-1:0] pixel_slot, slot_addr;
   logic [PixelBits-1:0] pixel_need, pixel_frees;
   logic signed [CountBits-1:0] pixel_step, release_less1;
-  logic arrives, enable;
+  logic arrives, enable, hold_q;
   logic step_valid, step_rest, step_first, step_last, step_end;
   logic [TapRows*TapCols-1:0] full_exists;
   logic [RestRows*RestCols-1:0] rest_exists;
@@ -178,7 +178,7 @@ module mac_engine #(
   ) u_walker (
     .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot, .pixel_word,
     .pixel_need, .pixel_step, .pixel_frees, .pixel_last, .arrives, .release_less1, .step_valid,
-    .step_ready(enable), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first, .step_last,
+    .step_ready(!hold_q), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first, .step_last,
     .step_end
   );
 
@@ -262,12 +262,18 @@ module mac_engine #(
 
   // The pipeline moves unless sums wait for the skid buffer. As half of the kernel hangs on this, it is a register, which follows
   // from what both will be in the next cycle.
+  // The walker has one of its own, turned around, which has few loads and lies beside it.
   logic enable_q, sums_wait, skid_fills;
   assign sums_wait  = enable ? sums_next : sums_valid;
   assign skid_fills = m_axis_tvalid && !m_axis_tready && (sums_valid || !skid_ready);
   always_ff @(posedge clk) begin
-    if (!rst_n) enable_q <= 1'b1;
-    else enable_q <= !(sums_wait && skid_fills);
+    if (!rst_n) begin
+      enable_q <= 1'b1;
+      hold_q   <= 1'b0;
+    end else begin
+      enable_q <= !(sums_wait && skid_fills);
+      hold_q   <= sums_wait && skid_fills;
+    end
   end
   assign enable = enable_q;
 
