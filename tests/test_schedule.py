@@ -1,6 +1,7 @@
 """The model of time is exact: latency and interval of any pipeline are those that Verilator counts."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
-from gan2hls.schedule import predict
+from gan2hls.schedule import Buffers, Model, predict
 from gan2hls.simulate import RtlDesign, simulate_rtl
 from tests.ops.mac_cases import draw_weights
 
@@ -203,6 +204,32 @@ def test_buffers_are_as_large_as_it_takes_and_no_larger(rng: np.random.Generator
             assert predict(smaller, MANY_FRAMES).interval_cycles > slowest, (
                 f"{what} is too large:\n{describe(pipeline)}"
             )
+
+
+def alone(pipeline: Pipeline, index: int, ring: int) -> float:
+    """Mean interval of a MAC kernel whose input always waits and whose output is always taken; infinite if it hangs."""
+    stream = replace(pipeline.streams[index + 1], depth=STREAM_DEPTH)
+    buffers = Buffers([0] * index + [ring], [STREAM_DEPTH] * (index + 2))
+    part = replace(pipeline, stages=pipeline.stages[: index + 1], streams=(*pipeline.streams[: index + 1], stream))
+    run = Model(part).run(buffers, index)
+    try:
+        for _ in range(40):
+            run.frame()
+    except Gan2HlsError:
+        return math.inf
+    return (run.finished[-1] - run.finished[15]) / 24
+
+
+def test_the_least_ring_is_the_least(rng: np.random.Generator) -> None:
+    """`MacOp.ring_pixels`, by formula, is the smallest that keeps the cycles; one pixel less costs some."""
+    tried = 0
+    while tried < 60:
+        pipeline = draw_pipeline(rng)
+        for index in rings(pipeline):
+            tried += 1
+            cycles, least = pipeline.stages[index].cycles, least_ring(pipeline, index)
+            assert alone(pipeline, index, least) == cycles, describe(pipeline)
+            assert least == 1 or alone(pipeline, index, least - 1) > cycles, describe(pipeline)
 
 
 def test_a_ring_that_is_too_small_is_told() -> None:
