@@ -43,9 +43,9 @@ Case = tuple[str, str, str | None, int]
 """Network, widths, target, multipliers."""
 
 COUNTED: tuple[Case, ...] = (
-    *(("shipped", "W8A8", "xcup", budget) for budget in BUDGETS),
-    *(("digit-dcgan", "W8A8", "xcup", budget) for budget in (128, 512)),
-    *(("qdcgan-mnist", "W4A4", "xcup", budget) for budget in (32, 128, 512)),
+    *(("shipped", "W8A8", "xcup", budget) for budget in (32, 128)),  # g++ takes long for more multipliers
+    ("digit-dcgan", "W8A8", "xcup", 128),
+    *(("qdcgan-mnist", "W4A4", "xcup", budget) for budget in (32, 128)),
 )
 SYNTHESIZED: tuple[Case, ...] = (  # a minute each
     ("shipped", "W8A8", "xcup", 128),
