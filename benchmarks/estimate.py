@@ -202,14 +202,10 @@ def draw(seed: int) -> Pipeline:
         for node, tensor, _ in graph.steps():
             if isinstance(node.op, MacOp) and rng.integers(3) == 0:
                 given[node.name] = _draw_fold(rng, node.op, tensor, family)
-        budget += sum(node_op.multipliers(given[name]) for name, node_op in _ops(graph) if name in given)
+                budget += node.op.kernel(tensor, given[node.name]).multipliers
         pipeline = make_pipeline(graph, choose_folding(graph, multipliers=budget, family=family, given=given))
         if sum(fold.pe * fold.lanes for fold in pipeline.folding.values()) < 90:
             return pipeline
-
-
-def _ops(graph: Graph) -> Iterator[tuple[str, Op]]:
-    return ((node.name, node.op) for node in graph.nodes)
 
 
 def _draw_layer(chain: Chain) -> None:
@@ -323,7 +319,7 @@ def run(case: Case, cache: Path) -> dict[str, Any]:
     stages = [
         {
             "name": stage.name,
-            "stem": stage.stem,
+            "stem": stage.module,
             "parameters": stage.parameters,
             "memories": [dataclasses.astuple(shape) for shape in shapes(stage)],
         }

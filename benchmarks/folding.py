@@ -21,10 +21,11 @@ from gan2hls.budget import Budget
 from gan2hls.config import read_toml
 from gan2hls.folding import Folding, make_pipeline
 from gan2hls.ir import Fold, Graph, Node, TensorType
+from gan2hls.kernels.mac import MacKernel
+from gan2hls.kernels.walk import AxisWalk, convolution_axis
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import Conv2d, ConvTranspose2d
 from gan2hls.ops.mac import MacOp
-from gan2hls.ops.walk import AxisWalk, convolution_axis
 from gan2hls.simulate import RtlDesign, simulate_rtl
 from gan2hls.synth import synthesize
 from gan2hls.targets import FAMILIES
@@ -126,9 +127,9 @@ class ZeroInserted(ConvTranspose2d):
         conv, inserted = zero_inserted(self, tensor)
         return conv.walks(inserted)
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
+    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
         conv, inserted = zero_inserted(self, tensor)
-        return conv.cycles(inserted, fold)
+        return conv.kernel(inserted, fold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +147,10 @@ class Upsampled(ConvTranspose2d):
         upsampled = size * self.stride[axis]
         return convolution_axis(upsampled, out_size, 3, 1, max(0, out_size - upsampled + 2) // 2)
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
-        words = tensor.pixels * self.stride[0] * self.stride[1] * -(-tensor.channels // fold.simd)
-        return max(super().cycles(tensor, fold), words)
+    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
+        kernel = super().kernel(tensor, fold)
+        pixels = tensor.pixels * self.stride[0] * self.stride[1]
+        return dataclasses.replace(kernel, input=dataclasses.replace(kernel.input, pixels=pixels))
 
 
 def with_layers(graph: Graph, form: type[ConvTranspose2d]) -> Graph:
@@ -185,11 +187,12 @@ def _three_by_three(codes: np.ndarray) -> np.ndarray:
 
 def interval(graph: Graph, folding: Folding) -> int:
     """Cycles of the slowest op: what `Pipeline.interval_cycles` is."""
-    return max(node.op.cycles(tensor, folding[node.name]) for node, tensor, _ in graph.steps())
+    return max(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps())
 
 
 def multipliers(graph: Graph, folding: Folding, *, mac: bool) -> int:
-    return sum(n.op.multipliers(folding[n.name]) for n in graph.nodes if isinstance(n.op, MacOp) == mac)
+    kernels = [node.op.kernel(tensor, folding[node.name]) for node, tensor, _ in graph.steps()]
+    return sum(kernel.multipliers for kernel in kernels if kernel.weighted == mac)
 
 
 def most_products(graph: Graph, target: str | None) -> float:

@@ -45,7 +45,7 @@ class _Sizing:
                 self._meet(first, after)
                 after = first
         stages = tuple(
-            replace(stage, parameters={**stage.parameters, "RingPixels": ring}) if ring else stage
+            replace(stage, kernel=stage.kernel.with_ring(ring)) if ring else stage
             for stage, ring in zip(self.pipeline.stages, self.buffers.rings, strict=True)
         )
         depths = zip(self.pipeline.streams, self.buffers.depths, strict=True)
@@ -53,7 +53,7 @@ class _Sizing:
         return replace(self.pipeline, stages=stages, streams=streams)
 
     def _holds_rows(self, index: int) -> bool:
-        return self.buffers.rings[index] > 0 or self.pipeline.stages[index].stem == "upsample"
+        return self.pipeline.stages[index].kernel.holds_rows
 
     def _interval(self, first: int) -> int:
         """Cycles a frame of the stages from `first` on, once they have settled."""

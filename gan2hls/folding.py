@@ -7,14 +7,15 @@ render what it says.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from gan2hls.buffers import size_buffers
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.ir import Fold, Graph, Op, TensorType
-from gan2hls.ops.mac import MacOp, groups
+from gan2hls.ir import Choice, Flow, Fold, Graph
+from gan2hls.kernels import Kernel, Port, WidthConverter
 from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
 from gan2hls.targets import Family
 
@@ -24,8 +25,6 @@ SLACK = 0.05
 """How much slower than the fastest folding a more efficient one may be."""
 
 Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
-Choice = tuple[int, int, Fold]
-"""Multipliers, cycles a frame, and the fold that takes them."""
 
 
 def choose_folding(
@@ -62,23 +61,27 @@ def choose_folding(
     fixed = _read_given(graph, given or {})
     options: dict[str, list[Choice]] = {}
     for node, tensor, _ in graph.steps():
-        if isinstance(node.op, MacOp):
-            fold = fixed.get(node.name)
-            only = [(node.op.multipliers(fold), node.op.cycles(tensor, fold), fold)] if fold else None
-            options[node.name] = only or list(_pareto(node.op, tensor, _packing(node.op, tensor, family)))
+        found = list(node.op.folds(tensor, family))
+        if found and node.name in fixed:
+            kernel = node.op.kernel(tensor, fixed[node.name])
+            found = [Choice(kernel.multipliers, kernel.cycles, fixed[node.name])]
+        if found:
+            options[node.name] = found
 
     def complete(chosen: Folding) -> Folding:
-        busy = [node.op.cycles(tensor, chosen[node.name]) for node, tensor, _ in graph.steps() if node.name in chosen]
+        busy = [
+            node.op.kernel(tensor, chosen[node.name]).cycles for node, tensor, _ in graph.steps() if node.name in chosen
+        ]
         return _complete(graph, {**fixed, **chosen}, max(busy, default=0), family)
 
     if interval is not None:
         return complete({name: _cheapest(name, choices, interval) for name, choices in options.items()})
     if dsps is None:
         return complete(_balance(options, multipliers, graph.macs(), slack))
-    least = sum(choices[0][0] for choices in options.values())
+    least = sum(choices[0].multipliers for choices in options.values())
     for budget in range(dsps, least - 1, -1):
         folding = complete(_balance(options, budget, graph.macs(), slack))
-        needed = sum(node.op.multipliers(folding[node.name]) for node in graph.nodes)
+        needed = sum(node.op.kernel(tensor, folding[node.name]).multipliers for node, tensor, _ in graph.steps())
         if needed <= dsps:
             return folding
     raise UserError(f"{dsps} hardware multipliers are too few: MACs need at least {least}, and requantization its own")
@@ -93,10 +96,9 @@ def fewest_cycles(graph: Graph, given: Given | None = None) -> dict[str, int]:
     fixed = _read_given(graph, given or {})
     fewest = {}
     for node, tensor, _ in graph.steps():
-        if node.name not in fixed and isinstance(node.op, MacOp):
-            fewest[node.name] = min(cycles for _, cycles, *_ in _folds(node.op, tensor, 1))
-        else:
-            fewest[node.name] = node.op.cycles(tensor, fixed.get(node.name, node.op.largest_fold(tensor)))
+        choices = () if node.name in fixed else tuple(node.op.folds(tensor, None))
+        fold = fixed.get(node.name, node.op.largest_fold(tensor))
+        fewest[node.name] = choices[-1].cycles if choices else node.op.kernel(tensor, fold).cycles
     return fewest
 
 
@@ -114,77 +116,13 @@ def _read_given(graph: Graph, given: Given) -> Folding:
             problems.append(f"folding: no node {name!r}; the graph has {', '.join(known)}")
             continue
         op, tensor = known[name]
-        most = op.largest_fold(tensor)
-        for what, value, limit, side in (("pe", fold.pe, most.pe, "output"), ("simd", fold.simd, most.simd, "input")):
-            if not 1 <= value <= limit:
-                accepted = f"use 1 to {limit}, its {side} channels"
-                problems.append(f"folding of {name}: {what} {value} is not supported; {accepted}")
-        if not 1 <= fold.parts <= (2 if op.stem == "requantize" else 1):
-            accepted = "use 1 or 2" if op.stem == "requantize" else f"{op.stem} has no wide products"
-            problems.append(f"folding of {name}: parts {fold.parts} is not supported; {accepted}")
-        if not 1 <= fold.packing <= (fold.pe if isinstance(op, MacOp) else 1):
-            accepted = "use 1 to pe" if isinstance(op, MacOp) else f"{op.stem} has no weights to pack"
-            problems.append(f"folding of {name}: packing {fold.packing} is not supported; {accepted}")
-        taps = (fold.tap_rows, fold.tap_columns, fold.rest_rows, fold.rest_columns)
-        if not isinstance(op, MacOp) and taps != (1, 1, 1, 1):
-            problems.append(f"folding of {name}: {op.stem} has no taps")
-        if isinstance(op, MacOp) and 1 <= fold.simd <= most.simd and (problem := op.fold_problem(tensor, fold)):
-            problems.append(f"folding of {name}: {problem}")
-        if not isinstance(op, MacOp) and op.stem != "reshape" and fold.pe != fold.simd:
-            differ = f"pe {fold.pe} and simd {fold.simd} differ"
-            problems.append(f"folding of {name}: {differ}; {op.stem} has one number of lanes")
+        problems += [f"folding of {name}: {problem}" for problem in op.fold_problems(tensor, fold)]
     raise_problems(problems)
     return fixed
 
 
 def _fold(wanted: tuple[int, int] | Mapping[str, int]) -> Fold:
     return Fold(**wanted) if isinstance(wanted, Mapping) else Fold(*wanted)
-
-
-def _packing(op: MacOp, tensor: TensorType, family: Family | None) -> int:
-    kind = tensor.int_type
-    if family is None:
-        return 1
-    return family.products(kind.bits, op.weight_bits, signed=kind.signed, symmetric=op.symmetric)
-
-
-def _pareto(op: MacOp, tensor: TensorType, packing: int) -> Iterator[Choice]:
-    """The folds that no other beats, multipliers rising, cycles falling."""
-    best = None
-    for cost, cycles, _, fold in sorted(_folds(op, tensor, packing), key=lambda choice: choice[:3]):
-        if best is None or cycles < best:
-            best = cycles
-            yield cost, cycles, fold
-
-
-def _folds(op: MacOp, tensor: TensorType, packing: int) -> Iterator[tuple[int, int, int, Fold]]:
-    """Multipliers, cycles as `MacOp.cycles` says, copies of the ring, and fold, of all that are worth a thought.
-
-    More PEs than it takes for a number of groups are not, nor are several taps at once while there are output channels
-    left that could work instead: these need no second copy of ring and weights.
-    """
-    out_channels, channels = op.codes.shape[3], tensor.channels
-    rows, columns = op.walks(tensor)
-    empty = int((np.multiply.outer(rows.count, columns.count) == 0).sum())
-    blocks = [  # steps a frame over blocks of taps of each size, fewest first
-        (int(rows.blocks(y).sum()) * int(columns.blocks(x).sum()), y * x, y, x)
-        for y in range(1, max(1, int(rows.count.max())) + 1)
-        for x in range(1, max(1, int(columns.count.max())) + 1)
-    ]
-    fewest = sorted(blocks)
-    widths = sorted({groups(out_channels, count) for count in range(1, out_channels + 1)})
-    for steps, taps, tap_rows, tap_columns in blocks:
-        for simd in range(1, channels + 1):
-            full, rest = divmod(channels, simd)
-            left, copies, rest_rows, rest_columns = 0, 1, 1, 1
-            if rest:
-                left, copies, rest_rows, rest_columns = next(b for b in fewest if b[1] * rest <= taps * simd)
-            group = full * steps + left + empty
-            words = tensor.pixels * groups(channels, simd)
-            for pe in widths if taps == 1 else [out_channels]:
-                pack = min(packing, pe)
-                fold = Fold(pe, simd, pack, tap_rows, tap_columns, rest_rows, rest_columns)
-                yield op.multipliers(fold), max(groups(out_channels, pe) * group, words), taps + copies, fold
 
 
 def _balance(options: Mapping[str, list[Choice]], budget: int, macs: int, slack: float) -> Folding:
@@ -195,16 +133,16 @@ def _balance(options: Mapping[str, list[Choice]], budget: int, macs: int, slack:
     """
     if not options:
         return {}
-    least = sum(choices[0][0] for choices in options.values())
+    least = sum(choices[0].multipliers for choices in options.values())
     if least > budget:
         raise UserError(f"{budget} multipliers are too few: the network needs at least {least} with this folding")
-    bounds = np.unique([cycles for choices in options.values() for _, cycles, _ in choices])
-    fastest = max(choices[-1][1] for choices in options.values())
+    bounds = np.unique([choice.cycles for choices in options.values() for choice in choices])
+    fastest = max(choices[-1].cycles for choices in options.values())
     bounds = bounds[bounds >= fastest]
     costs = np.zeros(len(bounds), dtype=np.int64)
     for choices in options.values():
-        cycles = np.array([choice[1] for choice in choices])[::-1]  # rising
-        cost = np.array([choice[0] for choice in choices])[::-1]
+        cycles = np.array([choice.cycles for choice in choices])[::-1]  # rising
+        cost = np.array([choice.multipliers for choice in choices])[::-1]
         costs += cost[np.searchsorted(cycles, bounds, side="right") - 1]
     bounds, costs = bounds[costs <= budget], costs[costs <= budget]
     near = bounds <= bounds[0] * (1 + slack)
@@ -213,50 +151,24 @@ def _balance(options: Mapping[str, list[Choice]], budget: int, macs: int, slack:
 
 
 def _cheapest(name: str, choices: list[Choice], interval: int) -> Fold:
-    fold = next((fold for _, cycles, fold in choices if cycles <= interval), None)
+    fold = next((choice.fold for choice in choices if choice.cycles <= interval), None)
     if fold is None:
-        raise UserError(f"{name} takes at least {choices[-1][1]} cycles a frame; {interval} are wanted")
+        raise UserError(f"{name} takes at least {choices[-1].cycles} cycles a frame; {interval} are wanted")
     return fold
 
 
 def _complete(graph: Graph, chosen: Folding, target: int, family: Family | None) -> Folding:
-    """Lanes for the ops without weights: as few as keep up with what comes before and with `target` cycles a frame."""
+    """Lanes for the ops that have no folds to choose among."""
     folding: Folding = {}
-    burst = 1  # cycles in which the stage before gives its smallest burst of `lanes` channels
-    lanes = 1
-    for index, (node, tensor, output) in enumerate(graph.steps()):
-        if isinstance(node.op, MacOp):
-            fold = chosen[node.name]
-            lanes, burst = fold.pe, _shortest_group(node.op, tensor, fold)
-        elif node.name in chosen:
-            fold = chosen[node.name]
-            lanes, burst = fold.pe, 1
-        elif node.op.stem == "reshape":
-            fold = Fold(_next_lanes(graph, index, chosen, min(lanes, output.channels)), lanes)
-            lanes, burst = fold.pe, 1
-        else:
-            wanted = _fewest_lanes(node.op, tensor, target, groups(min(lanes, tensor.channels), burst))
-            wide = node.op.stem == "requantize" and family is not None and tensor.int_type.bits > family.factor_bits
-            fold = Fold(wanted, wanted, parts=1 + wide)
-            lanes, burst = wanted, 1
+    before = Flow(lanes=1, burst=1, next_lanes=0)
+    for index, (node, tensor, _) in enumerate(graph.steps()):
+        following = graph.nodes[index + 1].name if index + 1 < len(graph.nodes) else ""
+        next_lanes = chosen[following].simd if following in chosen else 0
+        flow = replace(before, next_lanes=next_lanes)
+        fold = chosen[node.name] if node.name in chosen else node.op.follow(tensor, flow, target, family)
         folding[node.name] = fold
+        before = Flow(fold.pe, node.op.kernel(tensor, fold).shortest_burst, 0)
     return folding
-
-
-def _shortest_group(op: MacOp, tensor: TensorType, fold: Fold) -> int:
-    return int(op.pixel_steps(tensor, fold).min())
-
-
-def _next_lanes(graph: Graph, index: int, chosen: Folding, otherwise: int) -> int:
-    following = graph.nodes[index + 1 : index + 2]
-    return chosen[following[0].name].simd if following and following[0].name in chosen else otherwise
-
-
-def _fewest_lanes(op: Op, tensor: TensorType, target: int, least: int) -> int:
-    lanes = least
-    while lanes < tensor.channels and op.cycles(tensor, Fold(lanes, lanes)) > target:
-        lanes += 1
-    return lanes
 
 
 def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
@@ -265,35 +177,21 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
     streams: list[Stream] = []
     names: set[str] = set()
 
-    def stream(tensor: TensorType, lanes: int) -> Stream:
-        kind = tensor.int_type
-        return Stream(f"stream_{len(streams)}", tensor.pixels, tensor.channels, lanes, kind.bits, kind.signed)
+    def stream(port: Port) -> None:
+        streams.append(Stream(f"stream_{len(streams)}", port))
 
-    for node, tensor, output in graph.steps():
-        fold = folding[node.name]
+    def stage(name: str, kernel: Kernel, node: str = "") -> None:
+        stages.append(Stage(_unique(name, names), kernel, node))
+        stream(kernel.output)
+
+    for node, tensor, _ in graph.steps():
+        kernel = node.op.kernel(tensor, folding[node.name])
         if not streams:
-            streams.append(stream(tensor, fold.simd))
-        elif streams[-1].lanes != fold.simd:
-            stages.append(_converter(_unique(f"{node.name}_lanes", names), tensor, streams[-1].lanes, fold.simd))
-            streams.append(stream(tensor, fold.simd))
-        parameters = node.op.kernel_parameters(tensor, fold)
-        memories = node.op.memories(tensor, fold)
-        cycles = node.op.cycles(tensor, fold)
-        stages.append(Stage(_unique(node.name, names), node.op.stem, parameters, memories, cycles, node.name))
-        streams.append(stream(output, fold.pe))
+            stream(kernel.input)
+        elif streams[-1].lanes != kernel.input.lanes:
+            stage(f"{node.name}_lanes", WidthConverter(streams[-1].port, kernel.input))
+        stage(node.name, kernel, node.name)
     return size_buffers(Pipeline(graph, folding, tuple(stages), tuple(streams)))
-
-
-def _converter(name: str, tensor: TensorType, in_lanes: int, out_lanes: int) -> Stage:
-    parameters = {
-        "Pixels": tensor.pixels,
-        "Channels": tensor.channels,
-        "InLanes": in_lanes,
-        "OutLanes": out_lanes,
-        "Bits": tensor.int_type.bits,
-    }
-    cycles = tensor.pixels * groups(tensor.channels, min(in_lanes, out_lanes))
-    return Stage(name, "width_converter", parameters, {}, cycles)
 
 
 def _unique(name: str, taken: set[str]) -> str:

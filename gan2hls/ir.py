@@ -23,6 +23,12 @@ from threadpoolctl import ThreadpoolController
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import MARKER, output_directory, read_json, write_bytes, write_json
+from gan2hls.integers import carrier, ceil_div, signed_bits
+from gan2hls.kernels import Choice, Fold, Kernel, Memory
+from gan2hls.targets import Family
+from gan2hls.tensors import IntType, TensorType
+
+__all__ = ["Choice", "Flow", "Fold", "Graph", "IntType", "Memory", "Node", "Op", "TensorType", "carrier", "signed_bits"]
 
 FORMAT_VERSION = 1
 """Version of the saved graph; a change of meaning raises it."""
@@ -31,106 +37,18 @@ CHUNK = 32
 """Frames that one thread takes at most at a time: large enough for BLAS, small enough for the cache."""
 
 
-@dataclass(frozen=True, order=True)
-class IntType:
-    """A two's complement (signed) or plain (unsigned) integer of `bits` bits."""
-
-    bits: int
-    signed: bool
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 63:
-            raise UserError(f"an integer of {self.bits} bits is not supported; use 1 to 63")
-
-    @property
-    def min(self) -> int:
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def max(self) -> int:
-        return (1 << (self.bits - self.signed)) - 1
-
-    @property
-    def magnitude(self) -> int:
-        """Largest absolute value."""
-        return max(-self.min, self.max)
-
-    def __str__(self) -> str:
-        return f"{'s' if self.signed else 'u'}{self.bits}"
-
-
-def signed_bits(low: int, high: int) -> int:
-    """Bits of the smallest signed integer that holds `low` to `high`."""
-    return max(int(low if low >= 0 else ~low).bit_length(), int(high if high >= 0 else ~high).bit_length()) + 1
-
-
-def carrier(bound: int) -> Any:
-    """Cheapest NumPy dtype in which integers up to `bound` in magnitude, and their sums up to it, are exact."""
-    if bound < 1 << 24:
-        return np.float32
-    return np.float64 if bound < 1 << 53 else np.int64
-
-
 @dataclass(frozen=True)
-class TensorType:
-    """Shape (height, width, channels) without the batch, integer type, and real scale.
+class Flow:
+    """How the neighbours of an op work.
 
-    `scale` is None where it differs from channel to channel (accumulators of per-channel weights).
+    Attributes:
+        lanes, burst: channels a beat of what comes before, and cycles between its beats where they are fewest.
+        next_lanes: channels a beat that the op behind takes, 0 where it has not chosen.
     """
 
-    shape: tuple[int, int, int]
-    int_type: IntType
-    scale: float | None
-
-    @property
-    def pixels(self) -> int:
-        return self.shape[0] * self.shape[1]
-
-    @property
-    def channels(self) -> int:
-        return self.shape[2]
-
-    @property
-    def elements(self) -> int:
-        return self.pixels * self.channels
-
-    def __str__(self) -> str:
-        return f"{'×'.join(map(str, self.shape))} {self.int_type}"
-
-
-@dataclass(frozen=True)
-class Fold:
-    """How much of an op works at once: `simd` input channels and `pe` output channels a cycle.
-
-    The rest is for MAC ops. `packing` output channels share each hardware multiplier, where its ports are wide enough.
-    A step takes its `simd` channels from `tap_rows` × `tap_columns` neighbouring taps. The channels that remain where
-    `simd` does not divide them come in steps of their own, from `rest_rows` × `rest_columns` taps.
-
-    A requantization makes each product of `parts` multipliers, 1 or 2, with a register behind each.
-    """
-
-    pe: int = 1
-    simd: int = 1
-    packing: int = 1
-    tap_rows: int = 1
-    tap_columns: int = 1
-    rest_rows: int = 1
-    rest_columns: int = 1
-    parts: int = 1
-
-    @property
-    def lanes(self) -> int:
-        """Products that each PE makes a cycle."""
-        return self.simd * self.tap_rows * self.tap_columns
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """Content of a kernel's read-only memory: `words` (depth, elements a word), each element of `bits` bits."""
-
-    words: np.ndarray
-    bits: int
-    signed: bool
+    lanes: int
+    burst: int
+    next_lanes: int
 
 
 class Op(ABC):
@@ -141,6 +59,10 @@ class Op(ABC):
     """
 
     stem: ClassVar[str]
+    most_parts: ClassVar[int] = 1
+    """Most multipliers that a product may be made of (`Fold.parts`)."""
+    converts_lanes: ClassVar[bool] = False
+    """Whether it may have other lanes at its output than at its input."""
     registry: ClassVar[dict[str, type["Op"]]] = {}
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -161,27 +83,84 @@ class Op(ABC):
         """The op on integers `x` (n, height, width, channels) of type `tensor`, exactly, in any carrier."""
 
     @abstractmethod
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
-        """Clock cycles that the kernel is busy for one frame."""
-
-    @abstractmethod
-    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
-        """Parameters of the kernel, as in docs/architecture.md."""
-
-    def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
-        """Read-only memories of the kernel, by name."""
-        return {}
-
-    def largest_fold(self, tensor: TensorType) -> Fold:
-        """The largest `pe` and `simd` that make sense."""
-        return Fold(self.output_type(tensor).channels, tensor.channels)
+    def kernel(self, tensor: TensorType, fold: Fold) -> Kernel:
+        """The hardware of the op on an input of type `tensor`, folded so."""
 
     def macs(self, tensor: TensorType) -> int:
         """Useful multiply-accumulates a frame: an existing input times an existing weight tap."""
         return 0
 
-    def multipliers(self, fold: Fold) -> int:
-        """Hardware multipliers, before packing."""
+    # -- folding ------------------------------------------------------------------------------------------------------
+
+    def folds(self, tensor: TensorType, family: Family | None) -> Iterator[Choice]:
+        """The folds among which a budget of multipliers chooses, none beaten by another in multipliers and cycles.
+
+        None at all (the default) where the lanes follow from the neighbours' (`follow`).
+
+        Args:
+            tensor: type of the input.
+            family: whose multipliers take as many products as their ports allow; None: one.
+        """
+        return iter(())
+
+    def follow(self, tensor: TensorType, before: Flow, target: int, family: Family | None) -> Fold:
+        """The fold of an op without `folds`: as few lanes as keep up with what comes before and with `target` cycles.
+
+        Args:
+            tensor: type of the input.
+            before: how the neighbours work.
+            target: cycles a frame.
+            family: as for `folds`.
+        """
+        lanes = ceil_div(min(before.lanes, tensor.channels), before.burst)
+        while lanes < tensor.channels and self.kernel(tensor, Fold(lanes, lanes)).cycles > target:
+            lanes += 1
+        return Fold(lanes, lanes)
+
+    def largest_fold(self, tensor: TensorType) -> Fold:
+        """The largest `pe` and `simd` that make sense."""
+        return Fold(self.output_type(tensor).channels, tensor.channels)
+
+    def fold_problems(self, tensor: TensorType, fold: Fold) -> Iterator[str]:
+        """Yield what is wrong with a fold of this op."""
+        most = self.largest_fold(tensor)
+        for what, value, limit, side in (("pe", fold.pe, most.pe, "output"), ("simd", fold.simd, most.simd, "input")):
+            if not 1 <= value <= limit:
+                yield f"{what} {value} is not supported; use 1 to {limit}, its {side} channels"
+        if not 1 <= fold.parts <= self.most_parts:
+            accepted = f"{self.stem} has no wide products" if self.most_parts == 1 else f"use 1 or {self.most_parts}"
+            yield f"parts {fold.parts} is not supported; {accepted}"
+        yield from self._mac_fold_problems(tensor, fold)
+
+    def _mac_fold_problems(self, tensor: TensorType, fold: Fold) -> Iterator[str]:
+        """What is wrong with the fields of a fold that only multipliers of weights have."""
+        if fold.packing != 1:
+            yield f"packing {fold.packing} is not supported; {self.stem} has no weights to pack"
+        if (fold.tap_rows, fold.tap_columns, fold.rest_rows, fold.rest_columns) != (1, 1, 1, 1):
+            yield f"{self.stem} has no taps"
+        if fold.pe != fold.simd and not self.converts_lanes:
+            yield f"pe {fold.pe} and simd {fold.simd} differ; {self.stem} has one number of lanes"
+
+    # -- for people ---------------------------------------------------------------------------------------------------
+
+    @property
+    def detail(self) -> str:
+        """What sets it apart from others of its kind in a table of layers; "" where nothing does."""
+        return ""
+
+    @property
+    def weight_type(self) -> str:
+        """Of a stored weight, e.g. "s8", or "u4→s8" for 4-bit codes of 8-bit values; "" without weights."""
+        return ""
+
+    @property
+    def stored_weight_bits(self) -> int | None:
+        """Bits of one stored weight; None without weights."""
+        return None
+
+    @property
+    def weight_memory_bits(self) -> int:
+        """Bits of all stored weights, without padding."""
         return 0
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from gan2hls.ir import Fold, Graph, Memory
-from gan2hls.ops.mac import MacOp, groups
+from gan2hls.ir import Fold, Graph
+from gan2hls.kernels import Fifo, Kernel, Memory, Port
 
 Folding = dict[str, Fold]
 """A `Fold` for every node of a graph, by node name."""
@@ -15,32 +15,69 @@ STREAM_DEPTH = 2
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream between stages: `pixels` a frame, `lanes` of `channels` channels a beat, `depth` beats deep."""
+    """A stream between stages: what goes through it, and how many beats it holds."""
 
     name: str
-    pixels: int
-    channels: int
-    lanes: int
-    bits: int
-    signed: bool
+    port: Port
     depth: int = STREAM_DEPTH
+
+    @property
+    def pixels(self) -> int:
+        return self.port.pixels
+
+    @property
+    def channels(self) -> int:
+        return self.port.channels
+
+    @property
+    def lanes(self) -> int:
+        return self.port.lanes
+
+    @property
+    def bits(self) -> int:
+        return self.port.bits
+
+    @property
+    def signed(self) -> bool:
+        return self.port.signed
 
     @property
     def beats(self) -> int:
         """Beats a frame."""
-        return self.pixels * groups(self.channels, self.lanes)
+        return self.port.beats
+
+    @property
+    def fifo(self) -> "Stage | None":
+        """The FIFO in it, where it is deeper than the kernel before it holds."""
+        if self.depth <= STREAM_DEPTH:
+            return None
+        return Stage(f"u_{self.name}_fifo", Fifo(self.port, self.port, self.depth - STREAM_DEPTH))
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A kernel instance: its `stem`, the `node` that it computes ("" for a converter), its busy `cycles` a frame."""
+    """An instance in the top module: its kernel, and the `node` that it computes ("" for what lies between two)."""
 
     name: str
-    stem: str
-    parameters: dict[str, int]
-    memories: dict[str, Memory]
-    cycles: int
+    kernel: Kernel
     node: str = ""
+
+    @property
+    def module(self) -> str:
+        return self.kernel.module
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return self.kernel.parameters
+
+    @property
+    def memories(self) -> dict[str, Memory]:
+        return self.kernel.memories
+
+    @property
+    def cycles(self) -> int:
+        """Busy cycles a frame."""
+        return self.kernel.cycles
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +105,12 @@ class Pipeline:
     @property
     def mac_multipliers(self) -> int:
         """Multipliers that multiply weights."""
-        return sum(n.op.multipliers(self.folding[n.name]) for n in self.graph.nodes if isinstance(n.op, MacOp))
+        return sum(stage.kernel.multipliers for stage in self.stages if stage.kernel.weighted)
 
     @property
     def other_multipliers(self) -> int:
         """Multipliers of requantization."""
-        return sum(n.op.multipliers(self.folding[n.name]) for n in self.graph.nodes if not isinstance(n.op, MacOp))
+        return sum(stage.kernel.multipliers for stage in self.stages if not stage.kernel.weighted)
 
     @property
     def utilization(self) -> float:

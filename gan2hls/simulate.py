@@ -15,7 +15,7 @@ from gan2hls.backends.rtl import bench_text, bus_bits
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
 from gan2hls.files import read_json, write_json, write_text
 from gan2hls.folding import Pipeline, Stream
-from gan2hls.ops.mac import groups
+from gan2hls.integers import ceil_div
 from gan2hls.resources import resource
 from gan2hls.tools import environment_with, require_tool, run_tool
 
@@ -38,7 +38,7 @@ def to_beats(x: np.ndarray, stream: Stream, seed: int = 0) -> np.ndarray:
     """Integers (n, height, width, channels) as bytes (n, beats, bytes a beat); unused bits hold random values."""
     rng = np.random.default_rng(seed)
     count = len(x)
-    per_pixel = groups(stream.channels, stream.lanes)
+    per_pixel = ceil_div(stream.channels, stream.lanes)
     lanes = rng.integers(0, 1 << stream.bits, (count, stream.pixels, per_pixel * stream.lanes), dtype=np.int64)
     lanes[:, :, : stream.channels] = x.reshape(count, stream.pixels, stream.channels)
     bits = lanes[..., None] >> np.arange(stream.bits) & 1

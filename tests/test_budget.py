@@ -17,7 +17,6 @@ from gan2hls.folding import Folding, fewest_cycles, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import ConvTranspose2d, Requantize
-from gan2hls.ops.mac import MacOp
 from tests.test_third_party import ROOT, example
 
 S8 = IntType(8, True)
@@ -42,12 +41,13 @@ def graph(rng: np.random.Generator) -> Graph:
 
 
 def multipliers(graph: Graph, folding: Folding, *, mac: bool) -> int:
-    return sum(n.op.multipliers(folding[n.name]) for n in graph.nodes if isinstance(n.op, MacOp) == mac)
+    kernels = [node.op.kernel(tensor, folding[node.name]) for node, tensor, _ in graph.steps()]
+    return sum(kernel.multipliers for kernel in kernels if kernel.weighted == mac)
 
 
 def interval(graph: Graph, folding: Folding) -> int:
     """Cycles of the slowest op; lane converters take no more than their neighbours."""
-    return max(node.op.cycles(tensor, folding[node.name]) for node, tensor, _ in graph.steps())
+    return max(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps())
 
 
 @pytest.mark.parametrize("dsps", [12, 20, 37, 64])

@@ -76,16 +76,19 @@ def test_no_balanced_choice_is_better(rng: np.random.Generator) -> None:
     nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
     graph = Graph(TensorType((4, 4, 4), S8, 1.0), nodes, (4, 4, 4), (2, 3, 4)).verify()
     types = graph.types
-    costs = [
-        {(ops[i].multipliers(f), ops[i].cycles(types[i], f)) for f in every_fold(ops[i], types[i])} for i in (0, 2)
-    ]
+
+    def cost_of(index: int, fold: Fold) -> tuple[int, int]:
+        kernel = ops[index].kernel(types[index], fold)
+        return kernel.multipliers, kernel.cycles
+
+    costs = [{cost_of(i, fold) for fold in every_fold(ops[i], types[i])} for i in (0, 2)]
     pairs = [(a[0] + b[0], max(a[1], b[1])) for a in costs[0] for b in costs[1]]
     for budget in (2, 5, 9, 14, 22, 60):
         fastest = min(cycles for cost, cycles in pairs if cost <= budget)
         for slack in (0, 0.05, 0.5):
             folding = choose_folding(graph, multipliers=budget, slack=slack)
-            cost = sum(ops[i].multipliers(folding[f"op{i}"]) for i in (0, 2))
-            cycles = max(ops[i].cycles(types[i], folding[f"op{i}"]) for i in (0, 2))
+            found = [cost_of(i, folding[f"op{i}"]) for i in (0, 2)]
+            cost, cycles = sum(pair[0] for pair in found), max(pair[1] for pair in found)
             assert cost <= budget
             assert cycles <= fastest * (1 + slack)
             near = [pair for pair in pairs if pair[0] <= budget and pair[1] <= fastest * (1 + slack)]
@@ -99,15 +102,14 @@ def test_a_wanted_interval_is_met_with_as_few_multipliers_as_it_takes(graph: Gra
     folding = choose_folding(graph, interval=interval)
     for node, tensor, _ in graph.steps():
         if isinstance(node.op, MacOp):
-            fold = folding[node.name]
-            assert node.op.cycles(tensor, fold) <= interval
-            assert not [
-                f
+            chosen = node.op.kernel(tensor, folding[node.name])
+            assert chosen.cycles <= interval
+            others = (
+                node.op.kernel(tensor, Fold(pe, simd))
                 for pe in range(1, node.op.codes.shape[3] + 1)
                 for simd in range(1, tensor.channels + 1)
-                if node.op.multipliers(f := Fold(pe, simd)) < node.op.multipliers(fold)
-                and node.op.cycles(tensor, f) <= interval
-            ]
+            )
+            assert not [k for k in others if k.multipliers < chosen.multipliers and k.cycles <= interval]
     assert make_pipeline(graph, folding).interval_cycles <= interval
 
 
@@ -174,7 +176,7 @@ def test_stages_and_streams_fit_together(graph: Graph) -> None:
     assert all(re.fullmatch(r"[a-z]\w*", name) for name in names)
     converters = 0
     for stage, before, after in zip(pipeline.stages, pipeline.streams, pipeline.streams[1:], strict=False):
-        if stage.stem == "width_converter":
+        if stage.module == "width_converter":
             converters += 1
             assert before.lanes != after.lanes
             assert (stage.parameters["InLanes"], stage.parameters["OutLanes"]) == (before.lanes, after.lanes)

@@ -98,3 +98,39 @@ def test_a_template_has_no_code_for_an_op(path: Path) -> None:
     quoted = set(re.findall(r"""["'](\w+)["']""", jinja))
     named = quoted & {word for _, stem, name in OPS for word in (stem, name)}
     assert not named, f"{path.name} names {', '.join(sorted(named))}: what depends on the op belongs into the op"
+
+
+MAY_ASK_WHICH = ("ops", "kernels", "frontends", "integerize", "estimate")
+PACKAGE = ROOT / "gan2hls"
+OTHERS = [
+    path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.relative_to(PACKAGE).with_suffix("").parts[0] not in MAY_ASK_WHICH
+]
+
+
+def asked_which(path: Path) -> list[int]:
+    """Lines that compare an op's stem or a kernel's module, or ask whether something is a certain op or kernel."""
+    classes = {name for _, _, name in OPS} | {"MacOp", "ConvolutionOp", "Op", "Kernel", "MacKernel"}
+    words = {stem for _, stem, _ in OPS} | {"fifo", "width_converter"}
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("isinstance", "issubclass")
+        ):
+            if {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)} & classes:
+                lines.append(node.lineno)
+        elif isinstance(node, ast.Compare | ast.Match):
+            inside = list(ast.walk(node))
+            asks = any(isinstance(part, ast.Attribute) and part.attr in ("stem", "module") for part in inside)
+            if asks and any(isinstance(part, ast.Constant) and part.value in words for part in inside):
+                lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nobody_else_asks_which_op_it_is(path: Path) -> None:
+    lines = asked_which(path)
+    assert not lines, f"{path.name}, lines {lines}: what depends on the op belongs into the op, or into its kernel"

@@ -14,6 +14,7 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import Gan2HlsError
 from gan2hls.folding import STREAM_DEPTH, Pipeline, choose_folding, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
+from gan2hls.kernels.mac import MacKernel
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
@@ -108,21 +109,20 @@ def draw_folding(rng: np.random.Generator, graph: Graph) -> dict[str, Fold]:
 
 def rings(pipeline: Pipeline) -> dict[int, int]:
     """Input pixels that the ring of each stage that has one holds."""
-    return {i: s.parameters["RingPixels"] for i, s in enumerate(pipeline.stages) if "RingPixels" in s.parameters}
+    return {i: s.kernel.ring_pixels for i, s in enumerate(pipeline.stages) if s.kernel.ring_pixels}
 
 
 def with_ring(pipeline: Pipeline, index: int, pixels: int) -> Pipeline:
     stages = list(pipeline.stages)
-    stages[index] = replace(stages[index], parameters={**stages[index].parameters, "RingPixels": pixels})
+    stages[index] = replace(stages[index], kernel=stages[index].kernel.with_ring(pixels))
     return replace(pipeline, stages=tuple(stages))
 
 
 def least_ring(pipeline: Pipeline, index: int) -> int:
     """Input pixels that the stage's ring needs if its input always waits."""
-    node = pipeline.stages[index].node
-    op, tensor = next((n.op, tensor) for n, tensor, _ in pipeline.graph.steps() if n.name == node)
-    assert isinstance(op, MacOp)
-    return op.ring_pixels(tensor, pipeline.folding[node])
+    kernel = pipeline.stages[index].kernel
+    assert isinstance(kernel, MacKernel)
+    return kernel.least_ring
 
 
 def with_random_buffers(rng: np.random.Generator, pipeline: Pipeline) -> Pipeline:
@@ -148,7 +148,7 @@ def simulated(pipelines: list[Pipeline], folder: Path, rng: np.random.Generator,
 
 
 def describe(pipeline: Pipeline) -> str:
-    return "\n".join(f"    {s.stem} {s.parameters} {s.cycles}" for s in pipeline.stages)
+    return "\n".join(f"    {s.module} {s.parameters} {s.cycles}" for s in pipeline.stages)
 
 
 def draw_pipeline(rng: np.random.Generator) -> Pipeline:
@@ -221,7 +221,7 @@ def alone(pipeline: Pipeline, index: int, ring: int) -> float:
 
 
 def test_the_least_ring_is_the_least(rng: np.random.Generator) -> None:
-    """`MacOp.ring_pixels`, by formula, is the smallest that keeps the cycles; one pixel less costs some."""
+    """`MacKernel.least_ring`, by formula, is the smallest that keeps the cycles; one pixel less costs some."""
     tried = 0
     while tried < 60:
         pipeline = draw_pipeline(rng)

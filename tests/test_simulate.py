@@ -12,6 +12,7 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
 from gan2hls.folding import Stream
 from gan2hls.ir import IntType
+from gan2hls.kernels import Port
 from gan2hls.ops import ConvTranspose2d, Lookup
 from gan2hls.simulate import RtlDesign, compile_csim, from_beats, run_csim, simulate_rtl, to_beats
 from tests.ops.contract import Case, single
@@ -46,14 +47,14 @@ def test_beats_hold_what_was_put_in(
     kind = IntType(bits, signed)
     x = rng.integers(kind.min, kind.max + 1, (3, 2, 5, channels))
     x[0, 0, 0, 0], x[0, 0, 1, 0] = kind.min, kind.max
-    stream = Stream("s", 10, channels, lanes, bits, signed)
+    stream = Stream("s", Port(10, channels, lanes, bits, signed))
     beats = to_beats(x, stream)
     assert beats.shape == (3, stream.beats, -(-lanes * bits // 8))
     assert (from_beats(beats, stream, (2, 5, channels)) == x).all()
 
 
 def test_lane_0_is_low_and_padding_is_not_zero(rng: np.random.Generator) -> None:
-    stream = Stream("s", 200, 3, 2, 4, False)
+    stream = Stream("s", Port(200, 3, 2, 4, False))
     x = np.tile(np.array([1, 2, 3]), (1, 1, 200, 1))
     beats = to_beats(x, stream)[0, :, 0].reshape(200, 2)
     assert (beats[:, 0] == 0x21).all()
@@ -62,7 +63,7 @@ def test_lane_0_is_low_and_padding_is_not_zero(rng: np.random.Generator) -> None
 
 
 def test_missing_beats_are_an_error() -> None:
-    stream = Stream("s", 4, 1, 1, 8, False)
+    stream = Stream("s", Port(4, 1, 1, 8, False))
     with pytest.raises(Gan2HlsError, match="the design gave frames of 3 beats; 4 were expected"):
         from_beats(np.zeros((1, 3, 1), dtype=np.uint8), stream, (2, 2, 1))
 

@@ -64,7 +64,7 @@ def write_hls(
     """
     _check(pipeline, name, part, clock_mhz, vectors)
     directory = Path(directory)
-    stems = list(dict.fromkeys(stage.stem for stage in pipeline.stages))
+    modules = list(dict.fromkeys(stage.module for stage in pipeline.stages))
     values: dict[str, Any] = {
         "name": name,
         "part": part,
@@ -72,7 +72,7 @@ def write_hls(
         "period_ns": round(1000.0 / clock_mhz, 4),
         "streams": pipeline.streams,
         "stages": pipeline.stages,
-        "stems": stems,
+        "modules": modules,
     }
     for template, path in _TEMPLATES.items():
         write_text(directory / path.format(name=name), render(template, **values))
@@ -80,17 +80,17 @@ def write_hls(
         if stage.memories:
             text = render("hls/memories.h.j2", stage=stage, rows=_rows(stage.memories))
             write_text(directory / "firmware" / "memories" / f"{stage.name}.h", text)
-    for header in kernel_headers(stems):
+    for header in kernel_headers(modules):
         write_text(directory / "kernels" / header, resource("hw", "hls", header).read_text())
     if vectors is not None:
         for file, frames in zip(("input.dat", "golden.dat"), vectors, strict=True):
             write_text(directory / "testbench" / file, _frame_lines(frames))
 
 
-def kernel_headers(stems: Iterable[str]) -> list[str]:
-    """Headers under `hw/hls`, sorted, that a project with kernels of these stems includes, directly or not."""
+def kernel_headers(modules: Iterable[str]) -> list[str]:
+    """Headers under `hw/hls`, sorted, that a project with kernels of these modules includes, directly or not."""
     found: set[str] = set()
-    waiting = [*_EVERY_PROJECT, *(f"{stem}.h" for stem in stems)]
+    waiting = [*_EVERY_PROJECT, *(f"{module}.h" for module in modules)]
     while waiting:
         header = waiting.pop()
         if header in found:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan2hls.backends.render import render
 from gan2hls.files import write_text
-from gan2hls.folding import STREAM_DEPTH, Pipeline, Stage, Stream
+from gan2hls.folding import Pipeline, Stage, Stream
 from gan2hls.ir import Memory
 from gan2hls.resources import resource
 
@@ -95,10 +95,9 @@ def _wiring(pipeline: Pipeline, name: str) -> tuple[list[_Wire], list[_Instance]
 
     source = wire(pipeline.input.name, pipeline.input)
     for index, stream in enumerate(pipeline.streams):
-        if stream.depth > STREAM_DEPTH:  # a kernel's own skid buffer holds the rest
+        if fifo := stream.fifo:
             sink = wire(f"{stream.name}_out", stream)
-            parameters = {"Depth": stream.depth - STREAM_DEPTH, "Bits": stream.lanes * stream.bits}
-            instances.append(_Instance(f"u_{stream.name}_fifo", "fifo", {**parameters}, source, sink))
+            instances.append(_Instance(fifo.name, fifo.module, {**fifo.parameters}, source, sink))
             source = sink
         if index < len(pipeline.stages):
             stage = pipeline.stages[index]
@@ -106,7 +105,7 @@ def _wiring(pipeline: Pipeline, name: str) -> tuple[list[_Wire], list[_Instance]
                 _parameter(key): _memory_parameter(name, stage, key, memory) for key, memory in stage.memories.items()
             }
             sink = wire(pipeline.streams[index + 1].name, pipeline.streams[index + 1])
-            instances.append(_Instance(stage.name, stage.stem, {**stage.parameters, **files}, source, sink))
+            instances.append(_Instance(stage.name, stage.module, {**stage.parameters, **files}, source, sink))
             source = sink
     return wires, instances
 

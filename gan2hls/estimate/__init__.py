@@ -13,8 +13,7 @@ from gan2hls.errors import UserError
 from gan2hls.estimate.features import Counted, count
 from gan2hls.estimate.memories import shapes
 from gan2hls.estimate.model import Model, shipped_model
-from gan2hls.ops.mac import MacOp
-from gan2hls.pipeline import STREAM_DEPTH, Pipeline, Stage
+from gan2hls.pipeline import Pipeline, Stage
 from gan2hls.schedule import predict
 from gan2hls.synth.result import ESTIMATE, LABELS, RESOURCES, StageUsage, Usage
 from gan2hls.targets import Target
@@ -179,15 +178,14 @@ def estimate(
 def instances(pipeline: Pipeline) -> Iterator[Stage]:
     """What the top module holds: the kernels, and the FIFOs of streams that are deeper than a kernel's own buffer."""
     for index, stream in enumerate(pipeline.streams):
-        if stream.depth > STREAM_DEPTH:
-            values = {"Depth": stream.depth - STREAM_DEPTH, "Bits": stream.lanes * stream.bits}
-            yield Stage(f"u_{stream.name}_fifo", "fifo", values, {}, stream.beats)
+        if fifo := stream.fifo:
+            yield fifo
         yield from pipeline.stages[index : index + 1]
 
 
 def count_stage(stage: Stage, family: str) -> Counted:
     """What is exact about a stage, and the features of what is not."""
-    return count(stage.stem, stage.parameters, shapes(stage), family)
+    return count(stage.module, stage.parameters, shapes(stage), family)
 
 
 def stage_usage(counted: Counted, family: str, model: Model) -> Usage:
@@ -208,12 +206,7 @@ def _layer(
     fold, utilization = "", None
     if stage.node:
         node, tensor = next((node, tensor) for node, tensor, _ in pipeline.graph.steps() if node.name == stage.node)
-        given = pipeline.folding[stage.node]
-        fold = f"{given.pe}×{given.simd}"
-        if isinstance(node.op, MacOp):
-            taps, rest = given.tap_rows * given.tap_columns, given.rest_rows * given.rest_columns
-            fold += f" taps {given.tap_rows}×{given.tap_columns}" if taps > 1 else ""
-            fold += f" rest {given.rest_rows}×{given.rest_columns}" if rest > 1 else ""
-            fold += f" packed {given.packing}" if given.packing > 1 else ""
-            utilization = node.op.macs(tensor) / (interval * node.op.multipliers(given))
-    return LayerEstimate(stage.name, stage.stem, stage.node, fold, stage.cycles, utilization, limiting, usage)
+        fold = str(pipeline.folding[stage.node])
+        if stage.kernel.weighted:
+            utilization = node.op.macs(tensor) / (interval * stage.kernel.multipliers)
+    return LayerEstimate(stage.name, stage.module, stage.node, fold, stage.cycles, utilization, limiting, usage)

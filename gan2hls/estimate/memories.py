@@ -153,9 +153,9 @@ def shapes(stage: Stage) -> tuple[Shape, ...]:
 
 def _written(stage: Stage) -> Iterator[Shape]:
     values = stage.parameters
-    if stage.stem == "fifo" and values["Depth"] > 2:
+    if stage.module == "fifo" and values["Depth"] > 2:
         yield Shape("buffer", values["Depth"] - 1, values["Bits"] + 1, written=True)
-    if stage.stem == "upsample":
+    if stage.module == "upsample":
         words = 2 * values["InWidth"] * -(-values["Channels"] // values["Lanes"])
         yield Shape("buffer", words, values["Lanes"] * values["Bits"], written=True)
     if "RingPixels" in values:

@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.ir import TensorType, carrier
+from gan2hls.kernels.mac import Conv2dKernel, MacKernel
+from gan2hls.kernels.walk import AxisWalk, convolution_axis
 from gan2hls.ops.mac import ConvolutionOp
-from gan2hls.ops.walk import AxisWalk, convolution_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +19,7 @@ class Conv2d(ConvolutionOp):
     """
 
     stem: ClassVar[str] = "conv2d"
+    kernel_class: ClassVar[type[MacKernel]] = Conv2dKernel
 
     def output_size(self, tensor: TensorType) -> tuple[int, int]:
         height, width = (

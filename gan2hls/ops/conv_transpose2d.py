@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.ir import TensorType, carrier
+from gan2hls.kernels.mac import ConvTranspose2dKernel, MacKernel
+from gan2hls.kernels.walk import AxisWalk, transposed_axis
 from gan2hls.ops.mac import ConvolutionOp
-from gan2hls.ops.walk import AxisWalk, transposed_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,7 @@ class ConvTranspose2d(ConvolutionOp):
     """
 
     stem: ClassVar[str] = "conv_transpose2d"
+    kernel_class: ClassVar[type[MacKernel]] = ConvTranspose2dKernel
     output_padding: tuple[int, int] = (0, 0)
 
     def verify(self, tensor: TensorType) -> Iterator[str]:

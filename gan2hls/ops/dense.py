@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Fold, TensorType, carrier
+from gan2hls.ir import TensorType, carrier
+from gan2hls.kernels.mac import DenseKernel, MacKernel
+from gan2hls.kernels.walk import AxisWalk, convolution_axis
 from gan2hls.ops.mac import MacOp
-from gan2hls.ops.walk import AxisWalk, convolution_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +17,7 @@ class Dense(MacOp):
     """Fully connected layer on a vector, which is one pixel of `in_channels` channels; codes are (1, 1, in, out)."""
 
     stem: ClassVar[str] = "dense"
+    kernel_class: ClassVar[type[MacKernel]] = DenseKernel
 
     def verify(self, tensor: TensorType) -> Iterator[str]:
         if self.codes.shape[:2] != (1, 1):
@@ -35,6 +37,3 @@ class Dense(MacOp):
     def reference(self, x: np.ndarray, tensor: TensorType) -> np.ndarray:
         dtype = carrier(self.bound(tensor))
         return x.astype(dtype, copy=False) @ self.weights[0, 0].astype(dtype)
-
-    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
-        return self._common_parameters(tensor, fold)

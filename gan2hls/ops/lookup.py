@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Fold, IntType, Memory, Op, TensorType, carrier
-from gan2hls.ops.mac import groups
+from gan2hls.ir import Fold, IntType, Op, TensorType, carrier
+from gan2hls.kernels import Port
+from gan2hls.kernels.lookup import LookupKernel
 
 FUNCTIONS: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,
@@ -57,19 +58,10 @@ class Lookup(Op):
         table = self.table.astype(carrier(self.output.magnitude))
         return table[x.astype(np.intp) - tensor.int_type.min]
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
-        return tensor.pixels * groups(tensor.channels, fold.simd)
-
-    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
-        return {
-            "Beats": self.cycles(tensor, fold),
-            "Lanes": fold.pe,
-            "InBits": tensor.int_type.bits,
-            "InSigned": int(tensor.int_type.signed),
-            "OutBits": self.output.bits,
-            "OutSigned": int(self.output.signed),
-        }
-
-    def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
+    def kernel(self, tensor: TensorType, fold: Fold) -> LookupKernel:
         by_pattern = np.roll(self.table, tensor.int_type.min)  # signed: non-negative x first
-        return {"table": Memory(by_pattern[:, None], self.output.bits, self.output.signed)}
+        return LookupKernel(Port.of(tensor, fold.pe), Port.of(self.output_type(tensor), fold.pe), by_pattern)
+
+    @property
+    def detail(self) -> str:
+        return self.function

@@ -1,49 +1,19 @@
-"""What `Dense`, `Conv2d` and `ConvTranspose2d` share: exact integer products, walked tap by tap by one kind of kernel.
-
-The kernel spends, on each output pixel and for each group of `pe` output channels, one cycle per existing tap and full
-group of `simd` input channels. Input channels that remain, because `simd` does not divide them, are gathered from
-several taps into one cycle; where a layer has few channels, so are the full groups (`Fold`):
-
-    cycles(pixel) = ceil(out_channels / pe) · max(1, full · blocks(tap_rows, tap_columns)
-                                                     + blocks(rest_rows, rest_columns) where channels remain)
-
-with full = floor(in_channels / simd) and, of a pixel's rows · columns taps, blocks(n, m) = ceil(rows / n) ·
-ceil(columns / m). A frame takes the sum over its pixels, or as many cycles as it has input beats if they are more.
-"""
+"""What `Dense`, `Conv2d` and `ConvTranspose2d` share: exact integer products, and the folds of their kernel."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Fold, IntType, Memory, Op, TensorType, signed_bits
-from gan2hls.ops.walk import AxisWalk
-
-BLOCK_RAM_WIDTHS = {512: 36, 1024: 18, 2048: 9}
-"""Words of a block RAM of 18 kbit → bits of each: what ECP5, Gowin, Nexus and, in halves of theirs, AMD have.
-
-Deeper and narrower ones lack a ninth of the bits, so that synthesis makes deep memories of these, and multiplexers."""
-
-FLAT_BANKS = 8
-"""Banks of a weight memory above which the choice among them takes one register more (`weight_memory.sv`)."""
-
-_ROUND_TRIP = 4
-"""Cycles of `mac_engine.sv` from a pixel's last step, which makes room, to the first step of one that needs what comes
-there: one each for the step's addresses, the release, the arrival and the walker's start."""
-
-
-def block_rams(words: int, bits: int, depth: int) -> int:
-    """Block RAMs of 18 kbit that `words` words of `bits` bits take in banks of `depth` words."""
-    full, rest = divmod(words, depth)
-    narrowest = next(size for size in BLOCK_RAM_WIDTHS if size >= min(rest, depth)) if rest else depth
-    return full * groups(bits, BLOCK_RAM_WIDTHS[depth]) + bool(rest) * groups(bits, BLOCK_RAM_WIDTHS[narrowest])
-
-
-def groups(channels: int, lanes: int) -> int:
-    """Beats that `channels` channels take at `lanes` lanes."""
-    return -(-channels // lanes)
+from gan2hls.integers import ceil_div
+from gan2hls.ir import Choice, Fold, IntType, Op, TensorType, signed_bits
+from gan2hls.kernels import Port
+from gan2hls.kernels.mac import MacKernel, Weights
+from gan2hls.kernels.walk import AxisWalk
+from gan2hls.targets import Family
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +28,7 @@ class MacOp(Op):
         weight_scale: real value of one weight step, None where it differs from channel to channel; metadata.
     """
 
+    kernel_class: ClassVar[type[MacKernel]]
     codes: np.ndarray
     code_bits: int
     codebook: tuple[int, ...] | None = None
@@ -72,23 +43,24 @@ class MacOp(Op):
         """Height and width of the result."""
 
     @cached_property
+    def stored(self) -> Weights:
+        """The weights as the kernel has them."""
+        return Weights(self.codes, self.code_bits, self.codebook)
+
+    @property
     def weights(self) -> np.ndarray:
         """Integer weights, (kernel_height, kernel_width, in_channels, out_channels)."""
-        if self.codebook is None:
-            return self.codes
-        return np.asarray(self.codebook, dtype=np.int64)[self.codes]
+        return self.stored.values
 
     @property
     def weight_bits(self) -> int:
         """Bits of a weight's value, signed."""
-        if self.codebook is None:
-            return self.code_bits
-        return signed_bits(min(self.codebook), max(self.codebook))
+        return self.stored.bits
 
-    @cached_property
+    @property
     def symmetric(self) -> bool:
         """No weight has the most negative value of its bits."""
-        return int(self.weights.min()) > -(1 << (self.weight_bits - 1))
+        return self.stored.symmetric
 
     @cached_property
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
@@ -145,21 +117,76 @@ class MacOp(Op):
         rows, columns = self.walks(tensor)
         return int(rows.count.sum()) * int(columns.count.sum()) * self.codes.shape[2] * self.codes.shape[3]
 
-    def multipliers(self, fold: Fold) -> int:
-        return groups(fold.pe, fold.packing) * fold.lanes
-
-    def pixel_steps(self, tensor: TensorType, fold: Fold) -> np.ndarray:
-        """Cycles of each output pixel for one group of output channels, (height, width)."""
+    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
+        result = self.output_type(tensor)
         rows, columns = self.walks(tensor)
-        full, rest = divmod(tensor.channels, fold.simd)
-        steps = full * np.multiply.outer(rows.blocks(fold.tap_rows), columns.blocks(fold.tap_columns))
-        if rest:
-            steps += np.multiply.outer(rows.blocks(fold.rest_rows), columns.blocks(fold.rest_columns))
-        return np.maximum(1, steps)
+        return self.kernel_class(
+            Port.of(tensor, fold.simd),
+            Port.of(result, fold.pe),
+            self.stored,
+            rows,
+            columns,
+            fold,
+            self.geometry(tensor, fold),
+        )
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
-        words = tensor.pixels * groups(tensor.channels, fold.simd)  # one is taken in a cycle
-        return max(groups(self.codes.shape[3], fold.pe) * int(self.pixel_steps(tensor, fold).sum()), words)
+    def geometry(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
+        """The kernel's parameters of shape, stride and padding."""
+        return {}
+
+    # -- folding ------------------------------------------------------------------------------------------------------
+
+    def packing(self, tensor: TensorType, family: Family | None) -> int:
+        """Output channels that share a multiplier of a family; 1 for None."""
+        kind = tensor.int_type
+        if family is None:
+            return 1
+        return family.products(kind.bits, self.weight_bits, signed=kind.signed, symmetric=self.symmetric)
+
+    def folds(self, tensor: TensorType, family: Family | None) -> Iterator[Choice]:
+        """The folds that no other beats, multipliers rising, cycles falling."""
+        best = None
+        found = sorted(self._worth_a_thought(tensor, self.packing(tensor, family)), key=lambda choice: choice[:3])
+        for multipliers, cycles, _, fold in found:
+            if best is None or cycles < best:
+                best = cycles
+                yield Choice(multipliers, cycles, fold)
+
+    def _worth_a_thought(self, tensor: TensorType, packing: int) -> Iterator[tuple[int, int, int, Fold]]:
+        """Multipliers, cycles as the kernel has them, copies of the ring, and fold, of all that may be the best.
+
+        More PEs than it takes for a number of groups are not, nor are several taps at once while there are output
+        channels left that could work instead: these need no second copy of ring and weights.
+        """
+        out_channels, channels = self.codes.shape[3], tensor.channels
+        rows, columns = self.walks(tensor)
+        empty = int((np.multiply.outer(rows.count, columns.count) == 0).sum())
+        blocks = [  # steps a frame over blocks of taps of each size, fewest first
+            (int(rows.blocks(y).sum()) * int(columns.blocks(x).sum()), y * x, y, x)
+            for y in range(1, max(1, int(rows.count.max())) + 1)
+            for x in range(1, max(1, int(columns.count.max())) + 1)
+        ]
+        fewest = sorted(blocks)
+        widths = sorted({ceil_div(out_channels, count) for count in range(1, out_channels + 1)})
+        for steps, taps, tap_rows, tap_columns in blocks:
+            for simd in range(1, channels + 1):
+                full, rest = divmod(channels, simd)
+                left, copies, rest_rows, rest_columns = 0, 1, 1, 1
+                if rest:
+                    left, copies, rest_rows, rest_columns = next(b for b in fewest if b[1] * rest <= taps * simd)
+                group = full * steps + left + empty
+                words = tensor.pixels * ceil_div(channels, simd)
+                for pe in widths if taps == 1 else [out_channels]:
+                    pack = min(packing, pe)
+                    fold = Fold(pe, simd, pack, tap_rows, tap_columns, rest_rows, rest_columns)
+                    cycles = max(ceil_div(out_channels, pe) * group, words)
+                    yield ceil_div(pe, pack) * fold.lanes, cycles, taps + copies, fold
+
+    def _mac_fold_problems(self, tensor: TensorType, fold: Fold) -> Iterator[str]:
+        if not 1 <= fold.packing <= fold.pe:
+            yield f"packing {fold.packing} is not supported; use 1 to pe"
+        if 1 <= fold.simd <= tensor.channels and (problem := self.fold_problem(tensor, fold)):
+            yield problem
 
     def fold_problem(self, tensor: TensorType, fold: Fold) -> str:
         """What is wrong with the taps of a fold whose pe and simd are right, "" if nothing."""
@@ -176,120 +203,20 @@ class MacOp(Op):
             )
         return ""
 
-    def ring_pixels(self, tensor: TensorType, fold: Fold) -> int:
-        """Pixels of the smallest input ring with which frames follow each other every `cycles`.
+    # -- for people ---------------------------------------------------------------------------------------------------
 
-        It holds each pixel's window, and so much more that the words of later windows arrive while earlier pixels
-        compute. All times are exact: `_ROUND_TRIP` cycles are lost between a pixel's end, which makes room, and the
-        start of the one that needs what comes there.
-        """
-        per_pixel = groups(tensor.channels, fold.simd)
-        frame = tensor.pixels * per_pixel
-        need, held = (pixels * per_pixel for pixels in self.windows(tensor))
-        busy = groups(self.codes.shape[3], fold.pe) * self.pixel_steps(tensor, fold).ravel()
-        frames = 3 + groups(_ROUND_TRIP, int(busy.sum()))
-        need, held = (np.add.outer(frame * np.arange(frames), words).ravel() for words in (need, held))
-        busy = np.tile(busy, frames)
-        ends = busy.cumsum()
-        words = [int((need - held).max())]
-        if int(ends[-1]) >= frames * frame:
-            # Computing never waits: what pixel q holds until its end leaves room for pixel p's window, less one word
-            # for each cycle that is left between that end and p's start. What is freed later grows with q, so that of
-            # those too near to p for any word the first counts.
-            near = np.searchsorted(ends, ends[:-1] - _ROUND_TRIP)
-            words.append(int((need[1:] - held[near]).max()))
-            earlier = np.concatenate([[np.iinfo(np.int64).max // 2], np.minimum.accumulate(held - ends)])
-            words.append(int((need[1:] - ends[:-1] - earlier[near]).max()) + _ROUND_TRIP)
-        else:
-            # Loading never waits: a word comes in every cycle, and each pixel ends as early as that allows.
-            ends = ends + np.maximum.accumulate(need - (ends - busy))
-            words.append(int((ends - held).max()) + _ROUND_TRIP)
-        return groups(max(words), per_pixel)
+    @property
+    def weight_type(self) -> str:
+        value = IntType(self.weight_bits, True)
+        return str(value) if self.codebook is None else f"{IntType(self.code_bits, False)}→{value}"
 
-    def windows(self, tensor: TensorType) -> tuple[np.ndarray, np.ndarray]:
-        """Per output pixel in raster order: input pixels that must have arrived, and those freed before it."""
-        rows, columns = self.walks(tensor)
-        width = tensor.shape[1]
-        row_start, column_start = rows.first_needed, columns.first_needed
-        row_start[0] = column_start[0] = 0  # inputs that nobody reads are freed with the first that somebody does
-        leaves = row_start[1:] > row_start[:-1]
-        freed = row_start[:-1, None] * width + leaves[:, None] * column_start[None, :-1]
-        last = (rows.input + rows.count - 1)[:, None] * width + (columns.input + columns.count)[None, :]
-        used = np.multiply.outer(rows.count, columns.count) > 0
-        return np.where(used, last, 1).ravel(), freed.ravel()
+    @property
+    def stored_weight_bits(self) -> int:
+        return self.code_bits
 
-    def _common_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
-        return {
-            "InChannels": tensor.channels,
-            "OutChannels": self.codes.shape[3],
-            "Pe": fold.pe,
-            "Simd": fold.simd,
-            "InBits": tensor.int_type.bits,
-            "InSigned": int(tensor.int_type.signed),
-            "CodeBits": self.code_bits,
-            "WeightBits": self.weight_bits,
-            "UseCodebook": int(self.codebook is not None),
-            "OutBits": self.output_type(tensor).int_type.bits,
-            "RingPixels": self.ring_pixels(tensor, fold),
-            "BankWords": self.bank_words(fold),
-            "Packing": fold.packing,
-            "Symmetric": int(self.symmetric),
-        }
-
-    def weight_words(self, fold: Fold) -> int:
-        """Words of the weight memory."""
-        height, width, channels, out_channels = self.codes.shape
-        return height * width * groups(channels, fold.simd) * groups(out_channels, fold.pe)
-
-    def bank_words(self, fold: Fold) -> int:
-        """Depth of the banks of the weight memory: as few banks as go with almost as few block RAMs as possible."""
-        words = self.weight_words(fold)
-        counts = {depth: block_rams(words, fold.pe * fold.lanes * self.code_bits, depth) for depth in BLOCK_RAM_WIDTHS}
-        least = min(counts.values())
-        return max(depth for depth, count in counts.items() if count <= 1.05 * least)
-
-    def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
-        """Weight words by group of output channels: of each tap's full groups of input channels, then of its rest.
-
-        A word holds the codes of the taps that a step takes at once, from its own tap on in the order of the walk;
-        0 beyond the kernel, and in lanes that are not used. Such lanes have no input.
-        """
-        height, width, in_channels, out_channels = self.codes.shape
-        full, rest = divmod(in_channels, fold.simd)
-        out_groups = groups(out_channels, fold.pe)
-        codes = np.zeros((height, width, in_channels, out_groups * fold.pe), dtype=np.int64)
-        codes[..., :out_channels] = self.codes
-        codes = codes.reshape(height, width, in_channels, out_groups, fold.pe)
-        main = self._blocks(tensor, codes[:, :, : full * fold.simd], fold.tap_rows, fold.tap_columns)
-        main = main.reshape(*main.shape[:4], full, fold.simd, out_groups, fold.pe)
-        # (block row, block column, ky, kx, group, channel, out group, pe) -> (out group, word, pe, lane)
-        words = main.transpose(6, 2, 3, 4, 7, 0, 1, 5).reshape(out_groups, -1, fold.pe, fold.lanes)
-        if rest:
-            last = self._blocks(tensor, codes[:, :, full * fold.simd :], fold.rest_rows, fold.rest_columns)
-            last = last.transpose(5, 2, 3, 6, 0, 1, 4).reshape(out_groups, height * width, fold.pe, -1)
-            unused = fold.lanes - last.shape[3]
-            words = np.concatenate([words, np.pad(last, ((0, 0), (0, 0), (0, 0), (0, unused)))], axis=1)
-        memory = Memory(words.reshape(-1, fold.pe * fold.lanes), self.code_bits, self.codebook is None)
-        if self.codebook is None:
-            return {"weights": memory}
-        return {"weights": memory, "codebook": Memory(np.asarray(self.codebook)[:, None], self.weight_bits, True)}
-
-    def _blocks(self, tensor: TensorType, codes: np.ndarray, rows: int, columns: int) -> np.ndarray:
-        """(rows, columns, *codes.shape): [i, j, ky, kx] has the codes of the tap that is i rows and j columns on."""
-        steps = tuple(walk.step for walk in self.walks(tensor))
-        blocks = np.zeros((rows, columns, *codes.shape), dtype=codes.dtype)
-        for i, j in np.ndindex(rows, columns):
-            to_y, from_y = _overlap(codes.shape[0], i * steps[0])
-            to_x, from_x = _overlap(codes.shape[1], j * steps[1])
-            blocks[i, j, to_y, to_x] = codes[from_y, from_x]
-        return blocks
-
-
-def _overlap(size: int, shift: int) -> tuple[slice, slice]:
-    """Indices k of an axis for which k + shift is one too, and those sums."""
-    low = max(0, -shift)
-    high = max(low, min(size, size - shift))
-    return slice(low, high), slice(low + shift, high + shift)
+    @property
+    def weight_memory_bits(self) -> int:
+        return self.codes.size * self.code_bits + len(self.codebook or ()) * self.weight_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +234,7 @@ class ConvolutionOp(MacOp):
         else:
             yield from super().verify(tensor)
 
-    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
+    def geometry(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
         out_height, out_width = self.output_size(tensor)
         return {
             "InHeight": tensor.shape[0],
@@ -324,5 +251,9 @@ class ConvolutionOp(MacOp):
             "TapCols": fold.tap_columns,
             "RestRows": fold.rest_rows,
             "RestCols": fold.rest_columns,
-            **self._common_parameters(tensor, fold),
         }
+
+    @property
+    def detail(self) -> str:
+        stride = str(self.stride[0]) if self.stride[0] == self.stride[1] else "×".join(map(str, self.stride))
+        return f"{self.codes.shape[0]}×{self.codes.shape[1]}, stride {stride}"

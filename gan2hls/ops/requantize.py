@@ -9,14 +9,16 @@ Hardware does not compute the first product for its sign: t < 0 is `(x < thresho
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Fold, IntType, Memory, Op, TensorType, carrier, signed_bits
-from gan2hls.ops.mac import groups
+from gan2hls.ir import Flow, Fold, IntType, Op, TensorType, carrier, signed_bits
+from gan2hls.kernels import Port
+from gan2hls.kernels.requantize import RequantizeKernel
+from gan2hls.targets import Family
 
 MULTIPLIER_BITS = 18
 """Signed bits of a multiplier: one DSP port."""
@@ -36,6 +38,7 @@ class Requantize(Op):
     """
 
     stem: ClassVar[str] = "requantize"
+    most_parts: ClassVar[int] = 2
     multiplier: np.ndarray
     bias: np.ndarray
     shift: int
@@ -133,52 +136,32 @@ class Requantize(Op):
             threshold[channel] = min(max(value, kind.min), kind.max + 1)
         return threshold, (self.multiplier < 0).astype(np.int64)
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
-        return tensor.pixels * groups(tensor.channels, fold.simd)
-
-    def multipliers(self, fold: Fold) -> int:
-        return fold.pe * (fold.parts if self.use_multiplier else int(self.leaky))
-
-    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
+    def kernel(self, tensor: TensorType, fold: Fold) -> RequantizeKernel:
         arrays = self._arrays()
         factors = np.concatenate([v for n, v in arrays.items() if "multiplier" in n])
         offsets = np.concatenate([v for n, v in arrays.items() if "bias" in n])
-        return {
-            "Pixels": tensor.pixels,
-            "Channels": tensor.channels,
-            "Lanes": fold.pe,
-            "InBits": tensor.int_type.bits,
-            "InSigned": int(tensor.int_type.signed),
-            "MultiplierBits": signed_bits(int(factors.min()), int(factors.max())),
-            "BiasBits": signed_bits(int(offsets.min()), int(offsets.max())),
-            "Shift": self.shift,
-            "OutBits": self.output.bits,
-            "OutSigned": int(self.output.signed),
-            "Low": self.low,
-            "High": self.high,
-            "Leaky": int(self.leaky),
-            "UseMultiplier": int(self.use_multiplier),
-            "Parts": fold.parts,
-        }
-
-    def memories(self, tensor: TensorType, fold: Fold) -> dict[str, Memory]:
-        parameters = self.kernel_parameters(tensor, fold)
-        beats = groups(tensor.channels, fold.pe)
-
-        def memory(values: np.ndarray, bits: int, signed: bool = True) -> Memory:
-            padded = np.zeros(beats * fold.pe, dtype=np.int64)
-            padded[: tensor.channels] = values
-            return Memory(padded.reshape(beats, fold.pe), bits, signed)
-
+        multiplier_bits = signed_bits(int(factors.min()), int(factors.max()))
+        bias_bits = signed_bits(int(offsets.min()), int(offsets.max()))
         first = self.multiplier if self.use_multiplier else np.log2(self.multiplier).astype(np.int64)
-        result = {
-            "multiplier": memory(first, parameters["MultiplierBits"]),
-            "bias": memory(self.bias, parameters["BiasBits"]),
-        }
+        constants = {"multiplier": (first, multiplier_bits, True), "bias": (self.bias, bias_bits, True)}
         if self.negative_multiplier is not None and self.negative_bias is not None:
             threshold, flip = self.sign_test(tensor)
-            result["negative_multiplier"] = memory(self.negative_multiplier, parameters["MultiplierBits"])
-            result["negative_bias"] = memory(self.negative_bias, parameters["BiasBits"])
-            result["threshold"] = memory(threshold, tensor.int_type.bits + 2)
-            result["flip"] = memory(flip, 1, False)
-        return result
+            constants["negative_multiplier"] = (self.negative_multiplier, multiplier_bits, True)
+            constants["negative_bias"] = (self.negative_bias, bias_bits, True)
+            constants["threshold"] = (threshold, tensor.int_type.bits + 2, True)
+            constants["flip"] = (flip, 1, False)
+        return RequantizeKernel(
+            Port.of(tensor, fold.pe),
+            Port.of(self.output_type(tensor), fold.pe),
+            constants,
+            self.shift,
+            self.low,
+            self.high,
+            self.use_multiplier,
+            fold.parts,
+        )
+
+    def follow(self, tensor: TensorType, before: Flow, target: int, family: Family | None) -> Fold:
+        """As few lanes as keep up; products that are wider than the family's multipliers have two parts."""
+        wide = family is not None and tensor.int_type.bits > family.factor_bits
+        return replace(super().follow(tensor, before, target, family), parts=1 + wide)

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.ir import Fold, Op, TensorType
-from gan2hls.ops.mac import groups
+from gan2hls.kernels import Port
+from gan2hls.kernels.upsample import UpsampleKernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +29,10 @@ class Upsample(Op):
     def reference(self, x: np.ndarray, tensor: TensorType) -> np.ndarray:
         return x.repeat(self.factor[0], axis=1).repeat(self.factor[1], axis=2)
 
-    def cycles(self, tensor: TensorType, fold: Fold) -> int:
-        return self.output_type(tensor).pixels * groups(tensor.channels, fold.simd)
+    def kernel(self, tensor: TensorType, fold: Fold) -> UpsampleKernel:
+        ports = Port.of(tensor, fold.pe), Port.of(self.output_type(tensor), fold.pe)
+        return UpsampleKernel(*ports, tensor.shape[:2], self.factor)
 
-    def kernel_parameters(self, tensor: TensorType, fold: Fold) -> dict[str, int]:
-        return {
-            "InHeight": tensor.shape[0],
-            "InWidth": tensor.shape[1],
-            "Channels": tensor.channels,
-            "Lanes": fold.pe,
-            "Bits": tensor.int_type.bits,
-            "FactorHeight": self.factor[0],
-            "FactorWidth": self.factor[1],
-        }
+    @property
+    def detail(self) -> str:
+        return f"×{self.factor[0]}×{self.factor[1]}"

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan2hls.folding import Pipeline
-from gan2hls.ops.mac import MacOp
 from gan2hls.report.layers import layer_rows, row_values
 from gan2hls.report.run import RunReport
 
@@ -77,11 +76,7 @@ def report_values(pipeline: Pipeline, clock_mhz: float, run: RunReport | None = 
 
 def weight_bits(pipeline: Pipeline) -> int:
     """Bits of all stored weights: codes and codebooks, without padding."""
-    return sum(_weight_bits(node.op) for node in pipeline.graph.nodes if isinstance(node.op, MacOp))
-
-
-def _weight_bits(op: MacOp) -> int:
-    return op.codes.size * op.code_bits + len(op.codebook or ()) * op.weight_bits
+    return sum(node.op.weight_memory_bits for node in pipeline.graph.nodes)
 
 
 def memory_bits(pipeline: Pipeline) -> int:

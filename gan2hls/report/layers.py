@@ -10,9 +10,6 @@ from rich.text import Text
 
 from gan2hls.folding import Pipeline
 from gan2hls.ir import IntType, Node, TensorType
-from gan2hls.ops.lookup import Lookup
-from gan2hls.ops.mac import ConvolutionOp, MacOp
-from gan2hls.ops.upsample import Upsample
 
 
 @dataclass(frozen=True)
@@ -77,17 +74,17 @@ def layer_rows(pipeline: Pipeline) -> list[LayerRow]:
 
 def _layer_row(pipeline: Pipeline, node: Node, tensor: TensorType, output: TensorType) -> LayerRow:
     op, fold = node.op, pipeline.folding[node.name]
-    cycles, macs, interval = op.cycles(tensor, fold), op.macs(tensor), pipeline.interval_cycles
+    kernel, macs, interval = op.kernel(tensor, fold), op.macs(tensor), pipeline.interval_cycles
     arrays = [getattr(op, field.name) for field in fields(op)]  # type: ignore[arg-type]
     return LayerRow(
         name=node.name,
         type=type(op).__name__,
-        detail=_detail(node),
+        detail=op.detail,
         input_shape=tensor.shape,
         output_shape=output.shape,
         input_type=tensor.int_type,
         output_type=output.int_type,
-        weight_type=_weight_type(op) if isinstance(op, MacOp) else "",
+        weight_type=op.weight_type,
         macs=macs,
         parameters=sum(value.size for value in arrays if isinstance(value, np.ndarray)),
         pe=fold.pe,
@@ -95,27 +92,12 @@ def _layer_row(pipeline: Pipeline, node: Node, tensor: TensorType, output: Tenso
         packing=fold.packing,
         taps=(fold.tap_rows, fold.tap_columns),
         rest=(fold.rest_rows, fold.rest_columns),
-        multipliers=op.multipliers(fold),
-        cycles=cycles,
-        share=cycles / interval,
-        utilization=macs / (cycles * op.multipliers(fold)) if isinstance(op, MacOp) else None,
-        limiting=cycles == interval,
+        multipliers=kernel.multipliers,
+        cycles=kernel.cycles,
+        share=kernel.cycles / interval,
+        utilization=macs / (kernel.cycles * kernel.multipliers) if kernel.weighted else None,
+        limiting=kernel.cycles == interval,
     )
-
-
-def _detail(node: Node) -> str:
-    op = node.op
-    if isinstance(op, ConvolutionOp):
-        stride = op.stride[0] if op.stride[0] == op.stride[1] else times(op.stride)
-        return f"{times(op.codes.shape[:2])}, stride {stride}"
-    if isinstance(op, Lookup):
-        return op.function
-    return f"×{times(op.factor)}" if isinstance(op, Upsample) else ""
-
-
-def _weight_type(op: MacOp) -> str:
-    value = IntType(op.weight_bits, True)
-    return str(value) if op.codebook is None else f"{IntType(op.code_bits, False)}→{value}"
 
 
 def _compact(number: int) -> str:

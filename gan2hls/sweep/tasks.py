@@ -30,7 +30,6 @@ from gan2hls.integerize import integerize
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import fid, psnr, ssim
 from gan2hls.models import latents
-from gan2hls.ops.mac import MacOp
 from gan2hls.passes import check_equal
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
@@ -233,8 +232,8 @@ def _layer_values(pipeline: Pipeline, layer: LayerEstimate) -> dict[str, Any]:
     values["usage"] = dataclasses.asdict(layer.usage)
     if layer.layer:
         op, tensor, output = nodes[layer.layer]
-        bits = op.code_bits if isinstance(op, MacOp) else None
-        more = {"name": layer.layer, "type": type(op).__name__, "weight_bits": bits, "macs": op.macs(tensor)}
+        more = {"name": layer.layer, "type": type(op).__name__, "macs": op.macs(tensor)}
+        more["weight_bits"] = op.stored_weight_bits
         return {**values, **more, "shape": list(output.shape), "output_bits": output.int_type.bits}
     shape, output_bits = _between(pipeline, layer.stage)
     more = {"name": layer.stage, "type": layer.kernel, "weight_bits": None, "macs": 0}

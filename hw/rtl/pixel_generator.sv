@@ -1,6 +1,6 @@
 // Walks the output pixels of a convolution in raster order, for ever, and describes each one's window.
 //
-// Along an axis an output uses a run of consecutive inputs (gan2hls/ops/walk.py): `count` taps, the first at kernel index k and
+// Along an axis an output uses a run of consecutive inputs (gan2hls/kernels/walk.py): `count` taps, the first at kernel index k and
 // input index i, each next one input further. Both axes are tables made at elaboration; a pixel's description is sums of a row
 // entry and a column entry, so no address is ever multiplied. Word addresses count beats of Simd channels (InGroups a pixel).
 `default_nettype none

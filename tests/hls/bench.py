@@ -113,7 +113,7 @@ def check(library: Library, case: Case) -> None:
     wrong = np.argwhere(y != case.golden)
     assert not len(wrong), (
         f"{case.name}: {len(wrong)} of {y.size} differ, first at {wrong[0]}: {y[tuple(wrong[0])]} instead of "
-        f"{case.golden[tuple(wrong[0])]}\n{[(s.stem, s.parameters) for s in case.pipeline.stages]}"
+        f"{case.golden[tuple(wrong[0])]}\n{[(s.module, s.parameters) for s in case.pipeline.stages]}"
     )
 
 

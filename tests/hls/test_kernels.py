@@ -37,9 +37,9 @@ def axis_taps(stem: str, parameters: dict[str, int], axis: str) -> list[list[int
 
 def geometry(stage: Stage) -> tuple[list[list[int]], list[list[int]]]:
     """Input rows that each output row needs, and the same of columns."""
-    if stage.stem == "dense":
+    if stage.module == "dense":
         return [[0]], [[0]]
-    rows, columns = (axis_taps(stage.stem, stage.parameters, axis) for axis in ("Height", "Width"))
+    rows, columns = (axis_taps(stage.module, stage.parameters, axis) for axis in ("Height", "Width"))
     return rows, columns
 
 
@@ -222,7 +222,7 @@ def test_lane_conversion_keeps_every_element_and_ignores_padding(rng: np.random.
     for case in cases:
         check(library, case)
         for stage, found in zip(case.pipeline.stages, library.iterations(case), strict=True):
-            if stage.stem != "width_converter":
+            if stage.module != "width_converter":
                 continue
             converters += 1
             p = stage.parameters

@@ -131,7 +131,7 @@ def test_threads_simulate_independently(case: Case, library: Library) -> None:
 
 def test_a_frame_of_the_wrong_length_is_a_report_not_a_hang(case: Case, tmp_path: Path) -> None:
     """A kernel that loses a pixel starves what follows; one that wants more waits for ever."""
-    index = next(i for i, stage in enumerate(case.pipeline.stages) if stage.stem == "requantize")
+    index = next(i for i, stage in enumerate(case.pipeline.stages) if stage.module == "requantize")
     stage = case.pipeline.stages[index]
     short = with_parameters(case.pipeline, index, Pixels=stage.parameters["Pixels"] - 1)
     long = with_parameters(case.pipeline, index, Pixels=stage.parameters["Pixels"] + 1)

@@ -53,7 +53,7 @@ class Case:
         return frames
 
     def __str__(self) -> str:
-        parameters = [(stage.stem, stage.parameters) for stage in self.pipeline().stages]
+        parameters = [(stage.module, stage.parameters) for stage in self.pipeline().stages]
         return f"{self.label}: input {self.tensor}, {parameters}"
 
 

@@ -52,7 +52,7 @@ class TestPipeline(OpContract):
     def test_converters_stand_where_lanes_differ(self, rng: np.random.Generator) -> None:
         (case,) = self.corners(rng)
         stages = case.pipeline().stages
-        pairs = [(s.parameters["InLanes"], s.parameters["OutLanes"]) for s in stages if s.stem == "width_converter"]
+        pairs = [(s.parameters["InLanes"], s.parameters["OutLanes"]) for s in stages if s.module == "width_converter"]
         assert pairs == [(3, 5), (5, 4), (2, 5), (4, 6), (6, 4), (4, 5)]
 
     def outside(self, case: Case, x: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_every_family(family: str, rtl: Path) -> None:
     assert sum((stage.usage for stage in result.stages), Usage()) == result.usage
     stages = {stage.name: stage for stage in result.stages}
     assert [name for name in stages if name] == [stage.name for stage in network().stages]
-    assert [stages[s.name].module for s in network().stages] == [stage.stem for stage in network().stages]
+    assert [stages[s.name].module for s in network().stages] == [stage.module for stage in network().stages]
     convolution, widths, narrow = (stages[stage.name].usage for stage in network().stages)
     assert (convolution.dsps, narrow.dsps, widths.dsps) == (*MULTIPLIERS[family], 0)
     assert min(convolution.flip_flops, widths.flip_flops, narrow.flip_flops) > 50
@@ -89,16 +89,16 @@ def test_stages_as_if_kept_apart(rtl: Path, tmp_path: Path, monkeypatch: pytest.
     flat = {stage.module: stage.usage for stage in synthesize(network(), rtl, TOP, "ecp5").stages}
     work = shutil.copytree(rtl, tmp_path / "rtl")
     script = [f"read_verilog -sv -DSYNTHESIS {source}" for source in (rtl / "sources.f").read_text().split()]
-    kept = " ".join(f"*{stage.stem}*" for stage in network().stages)
+    kept = " ".join(f"*{stage.module}*" for stage in network().stages)
     script += [f"hierarchy -check -top {TOP}", f"setattr -mod -set keep_hierarchy 1 {kept}", f"synth_ecp5 -top {TOP}"]
     script += ["tee -q -o stat.json stat -json", ""]
     yosys.run_yosys(yosys.yosys_tool(), "\n".join(script), name="kept", folder=work)
     modules = json.loads((work / "stat.json").read_text())["modules"]
     for stage in network().stages:
-        cells = next(values["num_cells_by_type"] for name, values in modules.items() if stage.stem in name)
-        assert flat[stage.stem].dsps == cells.get("MULT18X18D", 0)
-        assert flat[stage.stem].block_rams == cells.get("DP16KD", 0)
-        assert cells["TRELLIS_FF"] * 0.97 <= flat[stage.stem].flip_flops <= cells["TRELLIS_FF"]
+        cells = next(values["num_cells_by_type"] for name, values in modules.items() if stage.module in name)
+        assert flat[stage.module].dsps == cells.get("MULT18X18D", 0)
+        assert flat[stage.module].block_rams == cells.get("DP16KD", 0)
+        assert cells["TRELLIS_FF"] * 0.97 <= flat[stage.module].flip_flops <= cells["TRELLIS_FF"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,157 @@
+"""What a kernel is: an instance of a module of `hw/rtl` and of the function of the same name in `hw/hls`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gan2hls.integers import ceil_div
+from gan2hls.tensors import TensorType
+
+Beats = Generator[int, Any, None]
+"""When each beat of a stream moves: yields the cycle from which its next beat is offered, and is sent the one in which
+that beat is taken; the first `send` is of None."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """How much of an op works at once: `simd` input channels and `pe` output channels a cycle.
+
+    The rest is for MAC ops. `packing` output channels share each hardware multiplier, where its ports are wide enough.
+    A step takes its `simd` channels from `tap_rows` × `tap_columns` neighbouring taps. The channels that remain where
+    `simd` does not divide them come in steps of their own, from `rest_rows` × `rest_columns` taps.
+
+    A requantization makes each product of `parts` multipliers, 1 or 2, with a register behind each.
+    """
+
+    pe: int = 1
+    simd: int = 1
+    packing: int = 1
+    tap_rows: int = 1
+    tap_columns: int = 1
+    rest_rows: int = 1
+    rest_columns: int = 1
+    parts: int = 1
+
+    @property
+    def lanes(self) -> int:
+        """Products that each PE makes a cycle."""
+        return self.simd * self.tap_rows * self.tap_columns
+
+    def __str__(self) -> str:
+        """As 6×8; with what is not 1: 6×8 taps 1×2 rest 1×3 packed 2."""
+        text = f"{self.pe}×{self.simd}"
+        if self.tap_rows * self.tap_columns > 1:
+            text += f" taps {self.tap_rows}×{self.tap_columns}"
+        if self.rest_rows * self.rest_columns > 1:
+            text += f" rest {self.rest_rows}×{self.rest_columns}"
+        return text + (f" packed {self.packing}" if self.packing > 1 else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A fold among which a budget chooses: the hardware multipliers that it takes, and busy cycles a frame."""
+
+    multipliers: int
+    cycles: int
+    fold: Fold
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Content of a kernel's read-only memory: `words` (depth, elements a word), each element of `bits` bits."""
+
+    words: np.ndarray
+    bits: int
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Port:
+    """A kernel's side of a stream: `pixels` a frame, `lanes` of `channels` channels a beat, elements of `bits` bits."""
+
+    pixels: int
+    channels: int
+    lanes: int
+    bits: int
+    signed: bool
+
+    @staticmethod
+    def of(tensor: TensorType, lanes: int) -> "Port":
+        """The port through which a tensor goes, `lanes` channels a beat."""
+        return Port(tensor.pixels, tensor.channels, lanes, tensor.int_type.bits, tensor.int_type.signed)
+
+    @property
+    def beats(self) -> int:
+        """Beats a frame."""
+        return self.pixels * ceil_div(self.channels, self.lanes)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel(ABC):
+    """An instance of one hardware module: it says once all that the rest asks about it.
+
+    Attributes:
+        module: `hw/rtl/<module>.sv` and `hw/hls/<module>.h`.
+        weighted: whether its multipliers multiply weights.
+        holds_rows: whether it holds rows of pixels, which makes it give its beats in bursts.
+        input, output: its two ports.
+    """
+
+    module: ClassVar[str]
+    weighted: ClassVar[bool] = False
+    holds_rows: ClassVar[bool] = False
+    input: Port
+    output: Port
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, int]:
+        """Parameters of the module, as in docs/architecture.md."""
+
+    @cached_property
+    def memories(self) -> dict[str, Memory]:
+        """Read-only memories by name, in the order of the module's parameters."""
+        return {}
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles that it is busy for one frame: the beats of the side that has more of them."""
+        return max(self.input.beats, self.output.beats)
+
+    @property
+    def shortest_burst(self) -> int:
+        """Cycles between an output pixel's groups of `output.lanes` channels where they follow each other fastest."""
+        return 1
+
+    @property
+    def multipliers(self) -> int:
+        """Hardware multipliers."""
+        return 0
+
+    @property
+    def ring_pixels(self) -> int:
+        """Input pixels that its ring holds, which may grow (`with_ring`); 0 without a ring."""
+        return 0
+
+    def with_ring(self, pixels: int) -> "Kernel":
+        """The same kernel with a ring of another size."""
+        raise AssertionError(f"{self.module} has no ring")
+
+    @property
+    def logged(self) -> int:
+        """Cycles that `rule` logs a frame; two frames that log the same, later by one number, are alike inside too."""
+        return 0
+
+    @abstractmethod
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """Time: when its output beats move, pulled from `up`, when its input beats move (`rules`).
+
+        Args:
+            up: the stream that enters.
+            ring_pixels: size of the ring, in place of the kernel's own.
+            log: gets the `logged` cycles of each frame.
+        """

@@ -1,0 +1,23 @@
+"""`fifo`: beats that wait between two kernels."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Beats, Kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Fifo(Kernel):
+    """A FIFO of `depth` beats in a stream."""
+
+    module: ClassVar[str] = "fifo"
+    depth: int
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {"Depth": self.depth, "Bits": self.input.lanes * self.input.bits}
+
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """See `Kernel.rule`."""
+        return rules.fifo(up, self.depth)

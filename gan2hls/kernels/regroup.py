@@ -1,0 +1,81 @@
+"""`width_converter` and `reshape`: the same elements in the same order, in other beats."""
+
+from typing import ClassVar
+
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Beats, Kernel, Port
+
+
+class _Regroup(Kernel):
+    """What both share: a skid buffer, serializer, deserializer or gearbox, as lanes and channels ask for."""
+
+    @property
+    def cycles(self) -> int:
+        """The beats of the side that has more of them; more only where the pixels change and beats are padded."""
+        into, out = self.input, self.output
+        if into.channels == out.channels or all(port.channels % port.lanes == 0 for port in (into, out)):
+            return super().cycles
+        return _gearbox_interval(_beats(into), _beats(out), out.lanes + min(into.lanes, out.lanes) - 1)
+
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """See `Kernel.rule`."""
+        return rules.regroup(up, self.input, self.output)
+
+
+class WidthConverter(_Regroup):
+    """Between two kernels that disagree in lanes."""
+
+    module: ClassVar[str] = "width_converter"
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {
+            "Pixels": self.input.pixels,
+            "Channels": self.input.channels,
+            "InLanes": self.input.lanes,
+            "OutLanes": self.output.lanes,
+            "Bits": self.input.bits,
+        }
+
+
+class ReshapeKernel(_Regroup):
+    """Other pixel boundaries, and other lanes if need be."""
+
+    module: ClassVar[str] = "reshape"
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {
+            "Elements": self.input.pixels * self.input.channels,
+            "InChannels": self.input.channels,
+            "OutChannels": self.output.channels,
+            "InLanes": self.input.lanes,
+            "OutLanes": self.output.lanes,
+            "Bits": self.input.bits,
+        }
+
+
+def _beats(port: Port) -> list[int]:
+    """Elements in each beat of a frame."""
+    full, remainder = divmod(port.channels, port.lanes)
+    return ([port.lanes] * full + [remainder] * (remainder > 0)) * port.pixels
+
+
+def _gearbox_interval(puts: list[int], takes: list[int], room: int) -> int:
+    """Cycles a frame of `hw/rtl/gearbox.sv` between sides that never stall.
+
+    Its buffer is small and padded beats come in bursts: it takes a beat in while it holds `room` elements at most, and
+    gives one as soon as it holds the beat's elements.
+    """
+    level = put = taken = cycle = 0
+    ends: list[int] = []
+    while len(ends) < 4:  # steady from the second frame on
+        into = puts[put % len(puts)] if level <= room else 0
+        out = takes[taken % len(takes)] if level >= takes[taken % len(takes)] else 0
+        level += into - out
+        put += into > 0
+        taken += out > 0
+        cycle += 1
+        if out and taken % len(takes) == 0:
+            ends.append(cycle)
+    return ends[-1] - ends[-2]
