@@ -19,7 +19,6 @@ def frames(pipeline: Pipeline, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(kind.min, kind.max + 1, (2, *pipeline.graph.input.shape))
 
 
-@pytest.mark.slow
 def test_a_netlist_with_multipliers_and_block_ram(rng: np.random.Generator, tmp_path: Path) -> None:
     x = frames(network(), rng)
     values = check_netlist(network(), write(tmp_path / "rtl"), TOP, "ecp5", x, work=tmp_path / "work")
@@ -29,7 +28,6 @@ def test_a_netlist_with_multipliers_and_block_ram(rng: np.random.Generator, tmp_
     assert "conv_transpose2d" not in gates
 
 
-@pytest.mark.slow
 def test_a_wrong_netlist_is_noticed(rng: np.random.Generator, tmp_path: Path) -> None:
     """One bit of a memory differs from what the golden model has; inputs for which no output saturates."""
     pipeline = requantizer()
