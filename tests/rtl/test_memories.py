@@ -10,7 +10,7 @@ import pytest
 
 from gan2hls import tools
 from gan2hls.backends.rtl import check_memories, write_rtl
-from gan2hls.errors import ToolError, UserError
+from gan2hls.errors import Gan2HlsError, ToolError, UserError
 from gan2hls.folding import Pipeline
 from gan2hls.ir import Fold, IntType, TensorType
 from gan2hls.ops import Dense, Lookup, mac
@@ -148,6 +148,18 @@ def test_an_edited_design_may_have_other_memories(rng: np.random.Generator, tmp_
     (tmp_path / "dut_u_op0_codebook.mem").unlink()
     (tmp_path / "dut.sv").write_text((tmp_path / "dut.sv").read_text().replace("codebook.mem", "other.mem"))
     check_memories(pipeline, tmp_path, name="dut")
+
+
+@pytest.mark.skipif(not tools.find_tool("pyosys"), reason="needs pyosys")
+def test_yosys_notices_a_short_file_of_an_edited_design(rng: np.random.Generator, tmp_path: Path) -> None:
+    pipeline = dense(rng, 30, 30)
+    write_rtl(pipeline, tmp_path, name="dut")
+    (tmp_path / "dut.sv").write_text((tmp_path / "dut.sv").read_text() + "// edited\n")
+    synthesize(pipeline, tmp_path, "dut", "ecp5", tool="yosys")
+    (path,) = tmp_path.glob("*_weights.mem")
+    path.write_text("".join(path.read_text().splitlines(True)[:-1]))
+    with pytest.raises(Gan2HlsError, match=r"u_memory.mem: not all words of this memory have a value; its memory file"):
+        synthesize(pipeline, tmp_path, "dut", "ecp5", tool="yosys")
 
 
 KERNELS = """module tb;
