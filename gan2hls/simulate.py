@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gan2hls.backends.rtl import bench_text, bus_bits
+from gan2hls.backends.rtl import bench_text, bus_bits, check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
 from gan2hls.files import read_json, write_json, write_text
 from gan2hls.folding import Pipeline, Stream
@@ -113,9 +113,12 @@ def simulate_rtl(
 
     Raises:
         MissingToolError: no Verilator, cocotb or cocotbext-axi.
+        UserError: a memory file is missing, or has not the words that it should have.
         ToolError: the build or the simulation failed; a design hung, or a handshake or frame boundary was wrong.
     """
     tools = [require_tool(name) for name in COSIM_TOOLS]
+    for design in designs:
+        check_memories(design.pipeline, design.rtl, name=design.top)
     with tempfile.TemporaryDirectory(prefix="gan2hls-cosim-") as name:
         folder = Path(name)
         for design in designs:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan2hls.backends.rtl import write_rtl
+from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import ToolError, UserError
 from gan2hls.files import read_json, sha256, write_json
 from gan2hls.pipeline import Pipeline
@@ -122,7 +122,8 @@ def synthesize(
         The result, also where the part is too small or the clock is missed: see `SynthResult.problems`.
 
     Raises:
-        UserError: unknown target or tool, sources that are not there, a clock wanted that no tool can tell.
+        UserError: unknown target or tool, sources that are not there, damaged memory files, a clock wanted that no tool
+            can tell.
         MissingToolError: a tool is missing.
         ToolError: a tool failed.
     """
@@ -140,6 +141,8 @@ def synthesize(
                 raise UserError("synthesize needs a pipeline or the folder of a design")
             rtl = folder / "rtl"
             write_rtl(pipeline, rtl, name=top)
+        if pipeline is not None and sources is None:
+            check_memories(pipeline, Path(rtl), name=top)
         design = Design.read(Path(rtl), sources)
         if chosen == "vivado":
             job: _Job = _VivadoJob(design, top, part, clock_mhz, require_tool("vivado"), place)

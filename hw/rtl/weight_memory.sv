@@ -2,8 +2,8 @@
 //
 // One that is deeper than BankWords is made of banks of that many words: a register for their address, two behind each, its own and
 // one on the way to the others, then one behind the choice among 8 of them, and if there are more, one behind the choice among these:
-// however deep the memory is, and however far apart its block RAMs lie, no cycle sees more than a way or a choice. Each bank has a file of its own, `<File>_00.mem` and so on; a
-// single one reads `File`.
+// however deep the memory is, and however far apart its block RAMs lie, no cycle sees more than a way or a choice. Each bank has a file of its own: `<File>_00.mem`, … `<File>_99.mem`,
+// `<File>_100.mem` and so on; a single one reads `File`.
 `default_nettype none
 
 module weight_memory #(
@@ -18,6 +18,19 @@ module weight_memory #(
   input  logic [AddrBits-1:0] addr,
   output logic [Bits-1:0]     data
 );
+  // A bank's number in decimal, two digits or as many as it takes.
+  function automatic int digits(int value);
+    digits = 2;
+    for (int rest = value / 100; rest > 0; rest = rest / 10) digits = digits + 1;
+  endfunction
+
+  function automatic logic [79:0] decimal(int value);  // ten digits, the most of an int
+    for (int i = 0; i < 10; i++) begin
+      decimal[8*i+:8] = 8'(48 + value % 10);
+      value = value / 10;
+    end
+  endfunction
+
   logic [AddrBits-1:0] addr_q;
   always_ff @(posedge clk) begin
     if (enable) addr_q <= addr;
@@ -40,8 +53,10 @@ module weight_memory #(
       localparam int Words = (b < Banks - 1) ? BankWords : Depth - b * BankWords;
       if (b < Banks) begin : gen_memory
         localparam int BankBits = $clog2(Words + 1);
+        localparam int Digits = digits(b);
+        localparam logic [79:0] Decimal = decimal(b);
         logic [Bits-1:0] word;
-        read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", 8'(48 + b / 10), 8'(48 + b % 10), ".mem"})) u_memory (
+        read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", Decimal[8*Digits-1:0], ".mem"})) u_memory (
           .clk, .enable, .addr(BankBits'(addr_q[WordBits-1:0])), .data(word)
         );
         always_ff @(posedge clk) begin
