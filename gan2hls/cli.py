@@ -40,8 +40,9 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _Interrupted("interrupted; the same command goes on where it stopped") from None
+        except KeyboardInterrupt as error:
+            lines = ["interrupted; the same command goes on where it stopped", *map(str, error.args)]
+            raise _Interrupted("\n".join(lines)) from None
 
 
 app = typer.Typer(
@@ -378,6 +379,9 @@ def synth(
     target: Annotated[str, typer.Option(help="Part or family, e.g. ecp5-85k, gw2ar-18, xc7a100t, xcup.")],
     clock: Annotated[float | None, typer.Option(help="Wanted clock in MHz; missing it is exit code 1.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs of place and route; the median counts.")] = 1,
+    limit: Annotated[
+        float | None, typer.Option(help="Seconds of each router for a seed, then the other, then none. Default 1200.")
+    ] = None,
     tool: Annotated[str, typer.Option(help="auto, yosys or vivado.")] = "auto",
     place: Annotated[bool, typer.Option("--place/--no-place", help="Place and route, which tells the clock.")] = True,
     check: Annotated[
@@ -389,12 +393,14 @@ def synth(
 
     targets.target(target)  # an unknown name is said before anything is loaded
     from gan2hls.project import Project
+    from gan2hls.synth import LIMIT_S
     from gan2hls.synth.table import result_lines, usage_table
 
     folder = project / "project" if (project / "project" / MARKER).is_file() else project
     opened = Project.open(folder)
     with _spinner() as spin:
-        result = opened.synth(target, clock_mhz=clock, seeds=seeds, tool=tool, place=place, say=spin)
+        limit_s = LIMIT_S if limit is None else limit
+        result = opened.synth(target, clock_mhz=clock, seeds=seeds, limit_s=limit_s, tool=tool, place=place, say=spin)
     console.print(usage_table(result))
     _print("\n".join(["", *result_lines(result), ""]))
     _print(f"result: {opened.directory / 'synth' / f'{target}.json'}")
@@ -447,6 +453,7 @@ def sweep(
     place: Annotated[bool | None, typer.Option("--place/--no-place", help="Also place and route.")] = None,
     cosim: Annotated[bool | None, typer.Option("--cosim/--no-cosim", help="Also simulate the RTL.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of place and route; the median counts.")] = None,
+    limit: Annotated[float | None, typer.Option(help="Seconds of each router for a seed. Default 1200.")] = None,
     clock: Annotated[float | None, typer.Option(help="Wanted clock in MHz, and what time is counted with.")] = None,
     search: Annotated[int | None, typer.Option(help="Trials of an optuna search for bits layer by layer.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes of this machine. Default: one for each core.")] = None,
@@ -463,7 +470,8 @@ def sweep(
         ("model", "architecture", None if architecture is None else str(architecture)),
         *options.changes(*lists),
         *(("sweep", name, value) for name, value in (("synth", synth), ("place", place), ("cosim", cosim))),
-        *(("sweep", name, value) for name, value in (("seeds", seeds), ("clock_mhz", clock), ("search", search))),
+        *(("sweep", name, value) for name, value in (("seeds", seeds), ("limit_s", limit), ("clock_mhz", clock))),
+        ("sweep", "search", search),
     ]
     settings = read_flow_config(config, changes)
     make = workers.chosen(jobs, scheduler)

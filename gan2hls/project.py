@@ -31,7 +31,7 @@ from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
 from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
-from gan2hls.synth import SynthResult, read_csynth, synthesize
+from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.tools import find_tool, require_tool, run_tool
 
@@ -292,6 +292,7 @@ class Project:
         *,
         clock_mhz: float | None = None,
         seeds: int | Sequence[int] = 1,
+        limit_s: float = LIMIT_S,
         tool: str = "auto",
         place: bool = True,
         say: Callable[[str], None] = lambda step: None,
@@ -300,7 +301,7 @@ class Project:
 
         Args:
             target: a part or a family, see `gan2hls.targets`.
-            clock_mhz, seeds, tool, place, say: as `gan2hls.synth.synthesize` takes them.
+            clock_mhz, seeds, limit_s, tool, place, say: as `gan2hls.synth.synthesize` takes them.
 
         Raises:
             UserError: unknown target, or a clock wanted that no tool can tell. MissingToolError: a tool is missing.
@@ -315,6 +316,7 @@ class Project:
             place=place,
             clock_mhz=clock_mhz,
             seeds=seeds,
+            limit_s=limit_s,
             cache=self._scratch / "synth",
             scratch=self._scratch,
             say=say,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
+from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, ToolTimeoutError
 
 TAIL_LINES = 15
 """Last lines of a failed program's output that its error shows."""
@@ -424,7 +424,7 @@ def run_tool(
 
     Raises:
         MissingToolError: there is no such program.
-        ToolError: it failed or ran into the time-out; shows the last lines of its output.
+        ToolError: it failed, or, as a ToolTimeoutError, ran into the time-out; shows the last lines of its output.
         Gan2HlsError: the log can not be written.
     """
     words = [str(word) for word in command]
@@ -447,7 +447,7 @@ def run_tool(
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             tail = f"{_tail(log)}\nstopped: it ran for more than {timeout:g} s".lstrip()
-            raise ToolError(what, words, log, tail) from None
+            raise ToolTimeoutError(what, words, log, tail) from None
     output = log.read_text(errors="replace")
     if code != 0:
         ending = f"ended by signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -138,7 +138,7 @@ class PointReport:
                 known[name] = _usage(known[name])
             clock = known["clock"]
             if clock is not None:
-                lists = {name: tuple(clock[name]) for name in ("seeds", "mhz", "critical_path")}
+                lists = {name: tuple(value) for name, value in clock.items() if isinstance(value, list)}
                 known["clock"] = Clock(**{**clock, **lists})
             known["layers"] = tuple(
                 LayerPoint(**{**layer, "shape": tuple(layer["shape"]), "usage": _usage(layer["usage"])})

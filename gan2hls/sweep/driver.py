@@ -239,7 +239,8 @@ class Sweep:
         if sweep.synth or sweep.place:
             wanted = sweep.clock_mhz if sweep.place else None
             title = f"synthesize {point.label}"
-            tasks.append(SynthTask(title, graph, folding, point.target, sweep.tool, sweep.place, wanted, sweep.seeds))
+            runs = (sweep.seeds, sweep.limit_s)
+            tasks.append(SynthTask(title, graph, folding, point.target, sweep.tool, sweep.place, wanted, *runs))
         if sweep.cosim:
             title, frames = f"simulate {point.label}", simulation.cosim_images
             tasks.append(CosimTask(title, graph, folding, frames, simulation.stalls, simulation.seed))

@@ -272,6 +272,7 @@ class SynthTask(Task):
     place: bool
     clock_mhz: float | None
     seeds: int
+    limit_s: float
     kind = "synth"
 
     @property
@@ -303,6 +304,7 @@ class SynthTask(Task):
                 place=self.place,
                 clock_mhz=self.clock_mhz if self.is_placed else None,
                 seeds=self.seeds,
+                limit_s=self.limit_s,
                 scratch=name,
             )
         return Outcome(result.values())

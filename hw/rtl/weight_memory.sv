@@ -47,8 +47,10 @@ module weight_memory #(
     localparam int SelectBits = $clog2(Banks);
     localparam int Octets = (Banks + 7) / 8;
     logic [SelectBits-1:0] select1_q, select2_q, select3_q, select4_q;
-    logic [Octets*8*Bits-1:0] words_q;
-    logic [Octets*Bits-1:0] chosen_q;
+    // Words lie a power of two apart: to find one at a multiple of Bits, yosys takes a multiplier for some widths.
+    localparam int Pitch = 1 << $clog2(Bits);
+    logic [Octets*8*Pitch-1:0] words_q;
+    logic [Octets*Pitch-1:0] chosen_q;
     for (genvar b = 0; b < Octets * 8; b++) begin : gen_bank
       localparam int Words = (b < Banks - 1) ? BankWords : Depth - b * BankWords;
       if (b < Banks) begin : gen_memory
@@ -60,10 +62,13 @@ module weight_memory #(
           .clk, .enable, .addr(BankBits'(addr_q[WordBits-1:0])), .data(word)
         );
         always_ff @(posedge clk) begin
-          if (enable) words_q[b*Bits+:Bits] <= word;
+          if (enable) words_q[b*Pitch+:Bits] <= word;
         end
       end else begin : gen_none
-        assign words_q[b*Bits+:Bits] = '0;
+        assign words_q[b*Pitch+:Bits] = '0;
+      end
+      if (Pitch > Bits) begin : gen_gap
+        assign words_q[b*Pitch+Bits+:Pitch-Bits] = '0;
       end
     end
     always_ff @(posedge clk) begin
@@ -76,17 +81,20 @@ module weight_memory #(
     end
     for (genvar o = 0; o < Octets; o++) begin : gen_octet
       always_ff @(posedge clk) begin
-        if (enable) chosen_q[o*Bits+:Bits] <= words_q[(o*8+int'(select3_q)%8)*Bits+:Bits];
+        if (enable) chosen_q[o*Pitch+:Bits] <= words_q[(o*8+int'(select3_q)%8)*Pitch+:Bits];
+      end
+      if (Pitch > Bits) begin : gen_gap
+        assign chosen_q[o*Pitch+Bits+:Pitch-Bits] = '0;
       end
     end
     if (Octets > 1) begin : gen_deep
       always_ff @(posedge clk) begin
-        if (enable) data <= chosen_q[int'(select4_q)/8*Bits+:Bits];
+        if (enable) data <= chosen_q[int'(select4_q)/8*Pitch+:Bits];
       end
     end else begin : gen_flat
-      assign data = chosen_q;
+      assign data = chosen_q[Bits-1:0];
       logic unused;
-      assign unused = ^select4_q;
+      assign unused = ^{select4_q, chosen_q};
     end
     if (AddrBits > WordBits + SelectBits) begin : gen_unused
       logic unused;
