@@ -15,18 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from gan2hls import __version__
-from gan2hls.backends.hls import write_hls
-from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
-from gan2hls.folding import SLACK, Fold, Folding, Given, Pipeline, make_pipeline
+from gan2hls.files import sha256, write_json
+from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
+from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_project
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
@@ -37,8 +35,6 @@ from gan2hls.tools import find_tool, require_tool, run_tool
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
-VECTORS = 2
-"""Frames of golden vectors that a project carries for its own test bench."""
 
 
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
@@ -124,12 +120,12 @@ def build(
     Raises:
         UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches.
     """
+    settings = ProjectSettings(part, clock_mhz, target)
     graph.verify()
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
     pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, _checked_folding(folding or {})))
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
-    with output_directory(directory, "project") as folder:
-        _write_project(folder, pipeline, part, clock_mhz, target)
+    write_project(pipeline, directory, settings)
     return Project(directory, pipeline, part, clock_mhz, target)
 
 
@@ -151,31 +147,6 @@ def _checked_folding(given: Given) -> dict[str, Fold]:
             folding[name] = Fold(**values)
     raise_problems(problems)
     return folding
-
-
-def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float, target: str | None) -> None:
-    graph = pipeline.graph
-    kind = graph.input.int_type
-    shape = (VECTORS, *graph.input.shape)
-    inputs = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
-    vectors = (inputs, graph.run_stream(inputs).astype(np.int64))
-    graph.write(_made(folder / "graph"))
-    write_hls(pipeline, folder / "hls", name=graph.name, part=part, clock_mhz=clock_mhz, vectors=vectors)
-    write_rtl(pipeline, folder / "rtl", name=graph.name)
-    manifest = {
-        "kind": "project",
-        "gan2hls": __version__,
-        "part": part,
-        "clock_mhz": clock_mhz,
-        "target": target,
-        "folding": {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()},
-    }
-    write_json(folder / MARKER, manifest)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,16 +190,8 @@ class Project:
             UserError: it is none, or it is damaged.
         """
         folder = Path(directory).absolute()
-        manifest = read_json(folder / MARKER) if (folder / MARKER).is_file() else None
-        if not isinstance(manifest, dict) or manifest.get("kind") != "project":
-            raise UserError(f"{folder}: not a project made by gan2hls build")
-        graph = Graph.load(folder / "graph")
-        try:
-            folding: Folding = {name: Fold(**fold) for name, fold in manifest["folding"].items()}
-            part, clock_mhz, target = manifest["part"], float(manifest["clock_mhz"]), manifest.get("target")
-            return Project(folder, make_pipeline(graph, folding), part, clock_mhz, target)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{folder / MARKER}: damaged ({error}); build the project again") from None
+        pipeline, settings = read_project(folder)
+        return Project(folder, pipeline, settings.part, settings.clock_mhz, settings.target)
 
     def csim(self, x: np.ndarray) -> np.ndarray:
         """Run a batch through the compiled C++; compiled at the first call.
