@@ -19,16 +19,17 @@ from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import sha256, write_json
+from gan2hls.files import disk_errors, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
+from gan2hls.kept import kept_file
 from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_project
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
-from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
+from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl
 from gan2hls.synth import SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.tools import find_tool, require_tool, run_tool
@@ -212,18 +213,18 @@ class Project:
         return self._at_door(outputs, x)
 
     def _library(self) -> Path:
-        """The compiled C++, named by its sources: a process that has loaded a library never loads that name again."""
+        """The compiled C++."""
         hls = self.directory / "hls"
-        files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
-        digest = sha256(*(part for path in files for part in (path.name, path.read_bytes())))
-        library = self._scratch / f"csim-{digest[:16]}.so"
-        if not library.exists():
-            old = list(self._scratch.glob("csim-*.so"))
+        with disk_errors(self._scratch):
+            files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
+            parts = [part for path in files for part in (path.name, path.read_bytes())]
+
+        def make(folder: Path) -> Path:
             with self._log("csim") as log:
-                compile_csim(hls, self.graph.name, library, log=log)
-            for path in old:
-                path.unlink(missing_ok=True)
-        return library
+                compile_csim(hls, self.graph.name, folder / "csim.so", log=log)
+            return folder / "csim.so"
+
+        return kept_file(self._scratch, "csim", ".so", sha256(*CSIM_FLAGS, *parts), make)
 
     def cosim(
         self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
@@ -246,7 +247,7 @@ class Project:
         design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
-            (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
+            (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump, keep=self._scratch)
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
     def synth(
@@ -379,7 +380,8 @@ class Project:
             raise
         finally:
             if not failed:
-                log.unlink(missing_ok=True)
+                with disk_errors(log):
+                    log.unlink(missing_ok=True)
 
     def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
         integers = self.graph.from_stream(stream)
