@@ -69,6 +69,9 @@ Config = Annotated[Path | None, typer.Option(help="TOML file with all settings; 
 Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/<name of the weights>.")]
 WeightBits = Annotated[int | None, typer.Option(help="Bits of a weight, 1 to 16. Default 8.")]
 ActivationBits = Annotated[int | None, typer.Option(help="Bits of an activation, 2 to 16. Default 8.")]
+Distribution = Annotated[
+    str | None, typer.Option(help="Of the latents: normal, N(0, 1), or uniform, U(-1, 1). Default: as the card says.")
+]
 Multipliers = Annotated[int | None, typer.Option(help="Weight multipliers of all layers together. Default 64.")]
 Dsps = Annotated[
     int | None, typer.Option(help="Instead: hardware multipliers of the target, those of requantization included.")
@@ -107,8 +110,7 @@ def _run(
     architecture: Path | None,
     config: Path | None,
     out: Path | None,
-    weight_bits: int | None,
-    activation_bits: int | None,
+    quantization: Sequence[Any],
     folding: Sequence[Any] = (),
 ) -> "Run":
     from gan2hls.flow_config import read_flow_config
@@ -116,14 +118,24 @@ def _run(
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
-        ("quantize", "weight_bits", weight_bits),
-        ("quantize", "activation_bits", activation_bits),
+        *_quantization(*quantization),
         *_folding(*folding),
     ]
     settings = read_flow_config(config, changes)
     source = settings.model.source
     directory = out or RUNS / (Path(source).stem if source else "digits32")
     return _until(stage, directory, settings)
+
+
+def _quantization(
+    weight_bits: int | None = None, activation_bits: int | None = None, distribution: str | None = None
+) -> "list[Change]":
+    """What the options of quantization change in the configuration."""
+    return [
+        ("quantize", "weight_bits", weight_bits),
+        ("quantize", "activation_bits", activation_bits),
+        ("calibration", "distribution", distribution),
+    ]
 
 
 def _folding(
@@ -183,9 +195,10 @@ def quantize(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
-    run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits)
+    run = _run("quantize", model, architecture, config, out, (weight_bits, activation_bits, distribution))
     _print_psnr(run)
     _print(f"integer graph: {run.directory / 'quantize'}")
 
@@ -194,6 +207,7 @@ def _print_psnr(run: "Run") -> None:
     from gan2hls.report.run import psnr_text
 
     _print(f"PSNR of the golden model against float: {psnr_text(run.psnr)}")
+    _print(f"latents: {run.summary('quantize')['latents']}")
 
 
 @app.command()
@@ -204,6 +218,7 @@ def build(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -212,8 +227,9 @@ def build(
     vitis: Annotated[bool, typer.Option("--vitis", help="Also run Vitis HLS, up to the exported IP.")] = False,
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("build", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("build", model, architecture, config, out, quantization, folding)
     _show_project(run)
     _print(f"HLS project: {run.directory / 'project' / 'hls'}\nRTL design:  {run.directory / 'project' / 'rtl'}")
     if vitis:
@@ -240,6 +256,7 @@ def csim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -247,8 +264,9 @@ def csim(
     clock: Clock = None,
 ) -> None:
     """Run the generated C++ and compare it with the golden model."""
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("csim", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("csim", model, architecture, config, out, quantization, folding)
     result = run.summary("csim")
     _print(f"golden = C++: equal, {result['values']:,} values of {_frames(result['images'])}")
 
@@ -261,6 +279,7 @@ def cosim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -271,8 +290,9 @@ def cosim(
     """Simulate the generated SystemVerilog and compare it with the golden model."""
     if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("cosim", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("cosim", model, architecture, config, out, quantization, folding)
     result = run.summary("cosim")
     _print(f"golden = RTL: equal, {result['values']:,} values of {_frames(result['images'])}")
     interval = result["interval_cycles"]
@@ -297,6 +317,7 @@ def report(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -304,8 +325,9 @@ def report(
     clock: Clock = None,
 ) -> None:
     """Run all stages and write report.html."""
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("report", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("report", model, architecture, config, out, quantization, folding)
     from gan2hls.report import verdict
 
     result = run.run_report()
@@ -329,6 +351,7 @@ def estimate(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -343,15 +366,17 @@ def estimate(
     from gan2hls.project import Project
 
     if model is not None and model.is_dir():
-        changes = (architecture, config, out, weight_bits, activation_bits, multipliers, dsps, frames_per_second)
+        quantization = (weight_bits, activation_bits, distribution)
+        changes = (architecture, config, out, *quantization, multipliers, dsps, frames_per_second)
         if any(change is not None for change in changes):
             raise UserError(f"{model}: a project is estimated as it is; only --target, --clock and --json go with it")
         opened = Project.open(model / "project" if (model / "project" / MARKER).is_file() else model)
         result = opened.estimate(target, clock_mhz=clock)
     else:
+        quantization = (weight_bits, activation_bits, distribution)
         folding = (multipliers, dsps, frames_per_second, target, clock)
         with _quiet(as_json):
-            run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, folding)
+            run = _run("quantize", model, architecture, config, out, quantization, folding)
             pipeline = run.pipeline()
         result = estimate_of(pipeline, target, run.config.hls.clock_mhz)
     if as_json:
@@ -442,6 +467,7 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = RUNS / "sweep",
     weight_bits: Annotated[str | None, typer.Option(help="List, e.g. 2,3,4,8. Default 2,3,4,5,6,8.")] = None,
     activation_bits: Annotated[str | None, typer.Option(help="List. Default 8.")] = None,
+    distribution: Distribution = None,
     quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default symmetric.")] = None,
     multipliers: Annotated[str | None, typer.Option(help="List of budgets, e.g. 32,64. Default 64.")] = None,
     dsps: Annotated[str | None, typer.Option(help="Instead: list of hardware multipliers in all.")] = None,
@@ -468,6 +494,7 @@ def sweep(
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
+        ("calibration", "distribution", distribution),
         *options.changes(*lists),
         *(("sweep", name, value) for name, value in (("synth", synth), ("place", place), ("cosim", cosim))),
         *(("sweep", name, value) for name, value in (("seeds", seeds), ("limit_s", limit), ("clock_mhz", clock))),

@@ -35,11 +35,10 @@ from gan2hls.files import (
 )
 from gan2hls.flow_config import FlowConfig
 from gan2hls.folding import Pipeline, make_pipeline
-from gan2hls.inputs import calibration_inputs, input_contents, load_float_model
+from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import psnr
-from gan2hls.models import latents
 from gan2hls.passes import check_equal
 from gan2hls.project import Project
 from gan2hls.project_files import ProjectSettings, write_project
@@ -262,6 +261,7 @@ class Run:
             compared_values={"C++": csim["values"], "RTL": cosim["values"]},
             differing_values=0,
             psnr=self.psnr,
+            latents=self.summary("quantize")["latents"],
             latency_cycles=cosim["latency_cycles"],
             interval_cycles=cosim["interval_cycles"],
             clock_mhz=self.config.hls.clock_mhz,
@@ -275,11 +275,13 @@ class Run:
 
     def _quantize(self, new: Path, plan: bool) -> None:
         float_model = load_float_model(self.config.model)
-        calibration = calibration_inputs(self.config.calibration, float_model.input_shape)
+        source = latent_source(self.config)
+        calibration = calibration_inputs(self.config.calibration, float_model.input_shape, source.distribution)
         quantized = quantize_float_model(float_model, calibration, self.config.quantize)
         graph = integerize(quantized)
         simulation = self.config.simulation
-        z = latents(max(simulation.csim_images, simulation.cosim_images), float_model.input_shape, simulation.seed)
+        count = max(simulation.csim_images, simulation.cosim_images)
+        z = source.draw(count, float_model.input_shape, simulation.seed, calibration)
         with torch.no_grad():
             real = float_model.forward(torch.from_numpy(z)).numpy()
         golden = graph.run(z)
@@ -289,7 +291,11 @@ class Run:
         graph.save(new / "quantize")
         write_arrays(new / "samples.npz", latents=z, real=real, golden=golden)
         quality = psnr(golden, real)
-        result = {"psnr": quality if math.isfinite(quality) else None, "proxy": proxy_distance(quantized, graph, z)}
+        result = {
+            "psnr": quality if math.isfinite(quality) else None,
+            "latents": source.text(count, calibration),
+            "proxy": proxy_distance(quantized, graph, z),
+        }
         write_json(new / "quantize.json", result)
 
     def _build(self, new: Path) -> None:

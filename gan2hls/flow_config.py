@@ -9,6 +9,7 @@ from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
+from gan2hls.models import Distribution
 from gan2hls.project import CLOCK_MHZ, PART
 from gan2hls.project_files import ProjectSettings
 from gan2hls.quantization.config import QuantizeConfig
@@ -37,8 +38,9 @@ class CalibrationConfig:
     """Section `[calibration]`: inputs on which activation ranges are measured."""
 
     samples: int = 256  # ranges hardly change with more
-    seed: int = 0  # of standard-normal latents
-    file: str | None = None  # .npy of (n, *input shape) instead of normal latents
+    seed: int = 0  # of the latents
+    distribution: Distribution | None = None  # of all latents, compared ones too; none: as the architecture says
+    file: str | None = None  # .npy of (n, *input shape) to calibrate on instead
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, samples=1, seed=0))

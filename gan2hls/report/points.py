@@ -26,6 +26,7 @@ class Quality:
         fid: Fréchet distance of features, at least 0; None where no features fit the images.
         features: what the distance is taken of, "" without one.
         no_fid: why there is none, "" where there is one.
+        latents: what the latent vectors are drawn from, for people.
     """
 
     samples: int
@@ -34,6 +35,7 @@ class Quality:
     fid: float | None
     features: str
     no_fid: str = ""
+    latents: str = ""
 
 
 @dataclass(frozen=True)
