@@ -13,6 +13,9 @@ CLOCK  ?=
 SEEDS  ?=
 # Tests, or tasks of a sweep, that run at a time.
 JOBS   ?= 2
+# How long fuzz begins new networks, and the one that it repeats instead.
+MINUTES ?= 10
+SEED    ?=
 # What sweep gets beside MODEL and CONFIG, e.g. SWEEP='--synth --multipliers 32,64'.
 SWEEP  ?=
 
@@ -27,7 +30,7 @@ SHELL         := /bin/sh
 help:  ## say what there is to make
 	@printf 'gan2hls: from a trained GAN generator to bit-exact HLS C++ and SystemVerilog\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim, synth, sweep), JOBS=2 (test, sweep), PYTHON=python3.11 (setup)\n'
+	@printf '\nVariables: MODEL=checkpoint CONFIG=file.toml (csim, cosim, synth, sweep), JOBS=2 (test, fuzz, sweep), PYTHON=python3.11 (setup)\n'
 
 .PHONY: setup
 setup: $(STAMP)  ## create .venv with everything that is needed (done on demand by the others)
@@ -37,8 +40,16 @@ demo: $(STAMP)  ## shipped generator to C++ and RTL, simulated, with a report
 	@$(BIN)/gan2hls demo
 
 .PHONY: test
-test: $(STAMP)  ## run all tests
-	@$(BIN)/python -m pytest -n $(JOBS) -q
+test: $(STAMP)  ## run the tests, all but the slow ones
+	@$(BIN)/python -m pytest -n $(JOBS) -q -m 'not slow'
+
+.PHONY: test-slow
+test-slow: $(STAMP)  ## run the slow tests, one at a time: millions of weights, images of 256x256
+	@$(BIN)/python -m pytest -q -m slow
+
+.PHONY: fuzz
+fuzz: $(STAMP)  ## random networks through golden model, C++ and RTL (MINUTES=10, JOBS=2; SEED= repeats one)
+	@$(BIN)/python -m tests.fuzz.run --jobs $(JOBS) $(if $(SEED),--seed '$(SEED)',--minutes '$(MINUTES)')
 
 .PHONY: lint
 lint: $(STAMP)  ## check the Python (ruff, mypy), the C++ (g++ -Wall) and the SystemVerilog (Verilator -Wall)

@@ -40,8 +40,9 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _Interrupted("interrupted; the same command goes on where it stopped") from None
+        except KeyboardInterrupt as error:
+            lines = ["interrupted; the same command goes on where it stopped", *map(str, error.args)]
+            raise _Interrupted("\n".join(lines)) from None
 
 
 app = typer.Typer(
@@ -68,6 +69,9 @@ Config = Annotated[Path | None, typer.Option(help="TOML file with all settings; 
 Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/<name of the weights>.")]
 WeightBits = Annotated[int | None, typer.Option(help="Bits of a weight, 1 to 16. Default 8.")]
 ActivationBits = Annotated[int | None, typer.Option(help="Bits of an activation, 2 to 16. Default 8.")]
+Distribution = Annotated[
+    str | None, typer.Option(help="Of the latents: normal, N(0, 1), or uniform, U(-1, 1). Default: as the card says.")
+]
 Multipliers = Annotated[int | None, typer.Option(help="Weight multipliers of all layers together. Default 64.")]
 Dsps = Annotated[
     int | None, typer.Option(help="Instead: hardware multipliers of the target, those of requantization included.")
@@ -106,8 +110,7 @@ def _run(
     architecture: Path | None,
     config: Path | None,
     out: Path | None,
-    weight_bits: int | None,
-    activation_bits: int | None,
+    quantization: Sequence[Any],
     folding: Sequence[Any] = (),
 ) -> "Run":
     from gan2hls.flow_config import read_flow_config
@@ -115,14 +118,24 @@ def _run(
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
-        ("quantize", "weight_bits", weight_bits),
-        ("quantize", "activation_bits", activation_bits),
+        *_quantization(*quantization),
         *_folding(*folding),
     ]
     settings = read_flow_config(config, changes)
     source = settings.model.source
     directory = out or RUNS / (Path(source).stem if source else "digits32")
     return _until(stage, directory, settings)
+
+
+def _quantization(
+    weight_bits: int | None = None, activation_bits: int | None = None, distribution: str | None = None
+) -> "list[Change]":
+    """What the options of quantization change in the configuration."""
+    return [
+        ("quantize", "weight_bits", weight_bits),
+        ("quantize", "activation_bits", activation_bits),
+        ("calibration", "distribution", distribution),
+    ]
 
 
 def _folding(
@@ -182,9 +195,10 @@ def quantize(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
-    run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits)
+    run = _run("quantize", model, architecture, config, out, (weight_bits, activation_bits, distribution))
     _print_psnr(run)
     _print(f"integer graph: {run.directory / 'quantize'}")
 
@@ -193,6 +207,7 @@ def _print_psnr(run: "Run") -> None:
     from gan2hls.report.run import psnr_text
 
     _print(f"PSNR of the golden model against float: {psnr_text(run.psnr)}")
+    _print(f"latents: {run.summary('quantize')['latents']}")
 
 
 @app.command()
@@ -203,6 +218,7 @@ def build(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -211,8 +227,9 @@ def build(
     vitis: Annotated[bool, typer.Option("--vitis", help="Also run Vitis HLS, up to the exported IP.")] = False,
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("build", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("build", model, architecture, config, out, quantization, folding)
     _show_project(run)
     _print(f"HLS project: {run.directory / 'project' / 'hls'}\nRTL design:  {run.directory / 'project' / 'rtl'}")
     if vitis:
@@ -239,6 +256,7 @@ def csim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -246,8 +264,9 @@ def csim(
     clock: Clock = None,
 ) -> None:
     """Run the generated C++ and compare it with the golden model."""
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("csim", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("csim", model, architecture, config, out, quantization, folding)
     result = run.summary("csim")
     _print(f"golden = C++: equal, {result['values']:,} values of {_frames(result['images'])}")
 
@@ -260,6 +279,7 @@ def cosim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -270,8 +290,9 @@ def cosim(
     """Simulate the generated SystemVerilog and compare it with the golden model."""
     if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("cosim", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("cosim", model, architecture, config, out, quantization, folding)
     result = run.summary("cosim")
     _print(f"golden = RTL: equal, {result['values']:,} values of {_frames(result['images'])}")
     interval = result["interval_cycles"]
@@ -296,6 +317,7 @@ def report(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -303,8 +325,9 @@ def report(
     clock: Clock = None,
 ) -> None:
     """Run all stages and write report.html."""
+    quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
-    run = _run("report", model, architecture, config, out, weight_bits, activation_bits, folding)
+    run = _run("report", model, architecture, config, out, quantization, folding)
     from gan2hls.report import verdict
 
     result = run.run_report()
@@ -328,6 +351,7 @@ def estimate(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
     frames_per_second: FramesPerSecond = None,
@@ -342,15 +366,17 @@ def estimate(
     from gan2hls.project import Project
 
     if model is not None and model.is_dir():
-        changes = (architecture, config, out, weight_bits, activation_bits, multipliers, dsps, frames_per_second)
+        quantization = (weight_bits, activation_bits, distribution)
+        changes = (architecture, config, out, *quantization, multipliers, dsps, frames_per_second)
         if any(change is not None for change in changes):
             raise UserError(f"{model}: a project is estimated as it is; only --target, --clock and --json go with it")
         opened = Project.open(model / "project" if (model / "project" / MARKER).is_file() else model)
         result = opened.estimate(target, clock_mhz=clock)
     else:
+        quantization = (weight_bits, activation_bits, distribution)
         folding = (multipliers, dsps, frames_per_second, target, clock)
         with _quiet(as_json):
-            run = _run("quantize", model, architecture, config, out, weight_bits, activation_bits, folding)
+            run = _run("quantize", model, architecture, config, out, quantization, folding)
             pipeline = run.pipeline()
         result = estimate_of(pipeline, target, run.config.hls.clock_mhz)
     if as_json:
@@ -378,6 +404,9 @@ def synth(
     target: Annotated[str, typer.Option(help="Part or family, e.g. ecp5-85k, gw2ar-18, xc7a100t, xcup.")],
     clock: Annotated[float | None, typer.Option(help="Wanted clock in MHz; missing it is exit code 1.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs of place and route; the median counts.")] = 1,
+    limit: Annotated[
+        float | None, typer.Option(help="Seconds of each router for a seed, then the other, then none. Default 1200.")
+    ] = None,
     tool: Annotated[str, typer.Option(help="auto, yosys or vivado.")] = "auto",
     place: Annotated[bool, typer.Option("--place/--no-place", help="Place and route, which tells the clock.")] = True,
     check: Annotated[
@@ -389,12 +418,14 @@ def synth(
 
     targets.target(target)  # an unknown name is said before anything is loaded
     from gan2hls.project import Project
+    from gan2hls.synth import LIMIT_S
     from gan2hls.synth.table import result_lines, usage_table
 
     folder = project / "project" if (project / "project" / MARKER).is_file() else project
     opened = Project.open(folder)
     with _spinner() as spin:
-        result = opened.synth(target, clock_mhz=clock, seeds=seeds, tool=tool, place=place, say=spin)
+        limit_s = LIMIT_S if limit is None else limit
+        result = opened.synth(target, clock_mhz=clock, seeds=seeds, limit_s=limit_s, tool=tool, place=place, say=spin)
     console.print(usage_table(result))
     _print("\n".join(["", *result_lines(result), ""]))
     _print(f"result: {opened.directory / 'synth' / f'{target}.json'}")
@@ -436,6 +467,7 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = RUNS / "sweep",
     weight_bits: Annotated[str | None, typer.Option(help="List, e.g. 2,3,4,8. Default 2,3,4,5,6,8.")] = None,
     activation_bits: Annotated[str | None, typer.Option(help="List. Default 8.")] = None,
+    distribution: Distribution = None,
     quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default symmetric.")] = None,
     multipliers: Annotated[str | None, typer.Option(help="List of budgets, e.g. 32,64. Default 64.")] = None,
     dsps: Annotated[str | None, typer.Option(help="Instead: list of hardware multipliers in all.")] = None,
@@ -447,6 +479,7 @@ def sweep(
     place: Annotated[bool | None, typer.Option("--place/--no-place", help="Also place and route.")] = None,
     cosim: Annotated[bool | None, typer.Option("--cosim/--no-cosim", help="Also simulate the RTL.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of place and route; the median counts.")] = None,
+    limit: Annotated[float | None, typer.Option(help="Seconds of each router for a seed. Default 1200.")] = None,
     clock: Annotated[float | None, typer.Option(help="Wanted clock in MHz, and what time is counted with.")] = None,
     search: Annotated[int | None, typer.Option(help="Trials of an optuna search for bits layer by layer.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes of this machine. Default: one for each core.")] = None,
@@ -461,9 +494,11 @@ def sweep(
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
+        ("calibration", "distribution", distribution),
         *options.changes(*lists),
         *(("sweep", name, value) for name, value in (("synth", synth), ("place", place), ("cosim", cosim))),
-        *(("sweep", name, value) for name, value in (("seeds", seeds), ("clock_mhz", clock), ("search", search))),
+        *(("sweep", name, value) for name, value in (("seeds", seeds), ("limit_s", limit), ("clock_mhz", clock))),
+        ("sweep", "search", search),
     ]
     settings = read_flow_config(config, changes)
     make = workers.chosen(jobs, scheduler)

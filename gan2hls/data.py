@@ -7,7 +7,6 @@ import gzip
 import io
 import math
 import struct
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,7 +287,6 @@ def save_image(path: Path, image: Image.Image) -> None:
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write an NPZ file of named arrays atomically."""
-    with tempfile.TemporaryFile() as stream:
-        np.savez(stream, **arrays)
-        stream.seek(0)
-        write_bytes(path, stream.read())
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    write_bytes(path, stream.getvalue())

@@ -44,6 +44,10 @@ class ToolError(Gan2HlsError):
         self.log = log
 
 
+class ToolTimeoutError(ToolError):
+    """An external program was ended because it took longer than it may."""
+
+
 def raise_problems(problems: Iterable[str], heading: str = "") -> None:
     """Raise one `UserError` that lists all problems; return if there are none."""
     found = list(problems)

@@ -8,8 +8,10 @@ import glob
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,15 +23,37 @@ MARKER = "gan2hls.json"
 """File whose presence says that a folder was made by gan2hls and may be replaced by it."""
 
 
+_LEFTOVER = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.partial")
+"""Name of a folder that only a running or a killed process has, see `partial_name`."""
+
+_TEMPORARY_NAMES = (
+    (re.compile(r"\.[^/]+\.\d+\.[0-9a-f]{8}\.partial/(?:new|old)/"), ""),
+    (re.compile(r"\.([^/]+)\.\d+\.[0-9a-f]{8}\.partial"), r"\1"),
+    (re.compile(r"\.([^/]+)\.[0-9a-f]{8}\.tmp\b"), r"\1"),
+)
+
+_in_use: set[Path] = set()
+"""Such folders of this process."""
+
+
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
+    """Make of any `OSError` one `Gan2HlsError` that says that `path` can not be written, and why."""
     try:
         yield
     except OSError as error:
-        detail = error.strerror or str(error)
-        if error.filename and Path(os.fsdecode(error.filename)) != path:
-            detail += f" ({os.fsdecode(error.filename)})"
-        raise Gan2HlsError(f"can not write {path}: {detail}") from error
+        detail, where = error.strerror or str(error), _final_name(path)
+        if error.filename and not isinstance(error.filename, int):
+            found = _final_name(os.fsdecode(error.filename))
+            detail += "" if found == where else f" ({found})"
+        raise Gan2HlsError(f"can not write {where}: {detail}") from error
+
+
+def _final_name(path: Path | str) -> str:
+    """A path as it will be when what is written is complete."""
+    for pattern, name in _TEMPORARY_NAMES:
+        path = pattern.sub(name, str(path))
+    return str(path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -41,8 +65,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     path = Path(path)
     # Opened like any file, not by mkstemp, so that the umask decides on its permissions.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with _disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path), made_folder(path.parent):
         try:
             with temporary.open("xb") as stream:
                 stream.write(data)
@@ -50,6 +73,24 @@ def write_bytes(path: Path, data: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; on failure those that were made go again, if nothing is in them."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    made: list[Path] = []
+    try:
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            made.append(path)
+        folder.mkdir(exist_ok=True)  # says what is in the way, if something is
+        yield
+    except BaseException:
+        for path in reversed(made):
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -91,14 +132,15 @@ def check_output_directory(directory: Path, kind: str | None = None) -> None:
     """
     directory = Path(directory)
     if directory.is_dir():
-        if any(directory.iterdir()) and not (directory / MARKER).is_file():
+        content = (item for item in directory.iterdir() if not _LEFTOVER.fullmatch(item.name))
+        if not (directory / MARKER).is_file() and any(content):
             raise UserError(
                 f"{directory}: the folder exists and was not made by gan2hls (no {MARKER} in it); "
                 "name a new or an empty folder"
             )
         if kind is not None and (directory / MARKER).is_file():
-            content = read_json(directory / MARKER)
-            found = content.get("kind") if isinstance(content, dict) else None
+            marker = read_json(directory / MARKER)
+            found = marker.get("kind") if isinstance(marker, dict) else None
             if found != kind:
                 what = f"a {found}" if isinstance(found, str) else "something else"
                 raise UserError(f"{directory}: holds {what} made by gan2hls, not a {kind}; name another folder")
@@ -118,24 +160,58 @@ def output_directory(directory: Path, kind: str | None = None) -> Iterator[Path]
         Gan2HlsError: the disk is full, the folder is not writable, and the like.
     """
     directory = Path(directory).resolve()
-    with _disk_errors(directory):
+    with disk_errors(directory), made_folder(directory.parent):
         clean_up(directory)
         check_output_directory(directory, kind)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _partial(directory)
+        temporary = partial_name(directory)
         temporary.mkdir()
-    try:
-        with _disk_errors(directory):
+        try:
             yield temporary
             _swap(temporary, directory)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        except BaseException:
+            remove_folder(temporary)
+            raise
 
 
-def _partial(directory: Path) -> Path:
-    """A new hidden name beside `directory` that tells which process uses it."""
-    return directory.with_name(f".{directory.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+@contextmanager
+def scratch_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
+    """A folder for what tools leave while they work, which is removed at the end.
+
+    Args:
+        name: what it is for; killed processes' folders of the same name in the same place are removed first.
+        parent: where it is made; None takes the system's folder for temporary files.
+
+    Raises:
+        Gan2HlsError: the disk is full, the folder is not writable, and the like.
+    """
+    try:
+        place = Path(tempfile.gettempdir() if parent is None else parent).absolute()
+    except OSError as error:
+        raise Gan2HlsError(f"no folder for temporary files: {error.strerror or error}") from None
+    with disk_errors(place), made_folder(place):
+        clean_up(place / name, bring_back=False)
+        folder = partial_name(place / name)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            remove_folder(folder)
+
+
+def partial_name(path: Path) -> Path:
+    """A new hidden name beside `path` that tells which process uses it."""
+    name = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+    _in_use.add(name)
+    return name
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that nobody needs; what can not be removed is left for `clean_up` of the next run."""
+    _in_use.discard(folder)
+    for _ in range(2):  # an error that passes leaves nothing
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 def _swap(new: Path, directory: Path) -> None:
@@ -143,16 +219,20 @@ def _swap(new: Path, directory: Path) -> None:
     if not directory.exists():
         new.rename(directory)
         return
-    aside = _partial(directory)
+    aside = partial_name(directory)
     aside.mkdir()
-    directory.rename(aside / "old")
     try:
-        new.rename(directory)
+        directory.rename(aside / "old")
+        try:
+            new.rename(directory)
+        except BaseException:
+            (aside / "old").rename(directory)
+            raise
     except BaseException:
-        (aside / "old").rename(directory)
-        aside.rmdir()
+        with suppress(OSError):
+            aside.rmdir()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_folder(aside)
 
 
 @contextmanager
@@ -162,7 +242,8 @@ def locked(directory: Path) -> Iterator[None]:
     Raises:
         UserError: another one works in it.
     """
-    descriptor = os.open(directory, os.O_RDONLY)
+    with disk_errors(directory):
+        descriptor = os.open(directory, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -175,16 +256,29 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def clean_up(directory: Path) -> None:
-    """Remove what killed processes left beside `directory`; bring back old content that was moved aside in vain."""
-    for leftover in directory.parent.glob(f".{glob.escape(directory.name)}.*.partial"):
-        owner = leftover.name.split(".")[-3]
-        if owner != str(os.getpid()) and _is_running(owner):
-            continue
-        if not directory.exists() and (leftover / "old").is_dir():
+def clean_up(path: Path, *, bring_back: bool = True) -> None:
+    """Remove what killed processes left beside `path` (`partial_name`).
+
+    Args:
+        path: a file or folder that was being made.
+        bring_back: old content that was moved aside in vain comes back.
+    """
+    for leftover in leftovers(path):
+        if bring_back and not path.exists() and (leftover / "old").is_dir():
             with suppress(OSError):
-                (leftover / "old").rename(directory)
-        shutil.rmtree(leftover, ignore_errors=True)
+                (leftover / "old").rename(path)
+        remove_folder(leftover)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Folders of `partial_name` beside `path` whose processes are gone."""
+    found = sorted(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+    return [item for item in found if _LEFTOVER.fullmatch(item.name) and not _is_used(item)]
+
+
+def _is_used(folder: Path) -> bool:
+    owner = folder.name.split(".")[-3]
+    return folder in _in_use if owner == str(os.getpid()) else _is_running(owner)
 
 
 def _is_running(process: str) -> bool:

@@ -7,13 +7,11 @@ before it has to be made again.
 """
 
 import dataclasses
+import io
 import json
 import math
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,13 @@ import torch
 
 from gan2hls import __version__
 from gan2hls.data import image_grid, save_image, write_arrays
-from gan2hls.errors import MismatchError
+from gan2hls.errors import MismatchError, ToolError
 from gan2hls.files import (
     MARKER,
     check_output_directory,
-    clean_up,
+    disk_errors,
     locked,
+    made_folder,
     read_bytes,
     read_json,
     sha256,
@@ -36,18 +35,19 @@ from gan2hls.files import (
 )
 from gan2hls.flow_config import FlowConfig
 from gan2hls.folding import Pipeline, make_pipeline
-from gan2hls.inputs import calibration_inputs, input_contents, load_float_model
+from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import psnr
-from gan2hls.models import latents
 from gan2hls.passes import check_equal
-from gan2hls.project import Project, build
+from gan2hls.project import Project
+from gan2hls.project_files import ProjectSettings, write_project
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_csv, write_markdown, write_report
 from gan2hls.report import write_json as write_report_json
 from gan2hls.resources import program_digest
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
+from gan2hls.staging import recover, staged
 from gan2hls.tools import doctor_rows, require_tool
 
 STAGES = ("quantize", "build", "csim", "cosim", "report")
@@ -86,9 +86,11 @@ class Run:
         self.directory = Path(directory)
         self.config = config
         self._say = say
-        check_output_directory(self.directory, "run")
+        with disk_errors(self.directory):
+            check_output_directory(self.directory, "run")
         self._stages = self._read_manifest()
         self._inputs = self._hash_inputs()
+        self._planned: Pipeline | None = None
 
     def until(self, last: str) -> "Run":
         """Make all stages up to `last` that are not there yet, or were made from something else.
@@ -98,61 +100,72 @@ class Run:
             MismatchError: from the simulations.
         """
         stages = STAGES[: STAGES.index(last) + 1]
-        for stage in stages:
-            if not self._result(stage).exists():
-                for tool in _TOOLS.get(stage, ()):
-                    require_tool(tool)  # now, not after minutes of work
-        with self._locked():
+        with disk_errors(self.directory), made_folder(self.directory), locked(self.directory):
+            recover(self.directory)
+            self._stages = self._read_manifest()
+            self._check(self._pending(stages))  # now, not after minutes of work
             for stage in stages:
-                self._make(stage)
+                self._make(stage, plan=last != "quantize")
         return self
 
-    def _make(self, stage: str) -> None:
-        makers = dict(zip(STAGES, (self._quantize, self._build, self._csim, self._cosim, self._report), strict=True))
-        made_from = self._made_from(stage)
-        entry = self._stages.get(stage, {})
-        if entry.get("made_from") == made_from and self._is_intact(entry.get("files")):
+    def _pending(self, stages: Sequence[str]) -> Sequence[str]:
+        """The stages that are not there as they should be, and those that may change with them."""
+        for index, stage in enumerate(stages):
+            if not self._is_made(stage):
+                return stages[index:]
+        return ()
+
+    def _check(self, stages: Sequence[str]) -> None:
+        """Refuse what stages could not do, before any of them changes anything."""
+        for stage in stages:
+            for tool in _TOOLS.get(stage, ()):
+                require_tool(tool)
+        if "build" in stages and "build" not in self._stages:
+            check_output_directory(self.directory / "project", "project")
+
+    def _make(self, stage: str, plan: bool) -> None:
+        if self._is_made(stage):
             self._say(stage, "as before")
             return
         self._say(stage, "working")
         began = time.monotonic()
-        if stage in ("csim", "cosim", "report"):
-            self._forget([stage, "report"])  # what it said is of other inputs, whatever becomes of this
-        makers[stage]()
-        files = {name: sha256(read_bytes(self.directory / name)) for name in self._written(stage)}
-        self._stages[stage] = {"made_from": made_from, "files": files}
-        if stage in ("quantize", "build") and self._stages[stage] != entry:
-            self._forget(STAGES[STAGES.index(stage) + 1 :])
-        self._write_manifest()
+        old, made_from = self._stages.get(stage, {}), self._made_from(stage)
+        with staged(self.directory) as staging:
+            try:
+                self._makers(plan)[stage](staging.new)
+            except (MismatchError, ToolError):
+                if old.get("made_from") != made_from:  # what was said before is of other sources
+                    self._record(staging.new, {stage: None, "report": None})
+                    staging.commit(self._outputs([stage, "report"]))
+                raise
+            files = {name: sha256((staging.new / name).read_bytes()) for name in self._written(stage, staging.new)}
+            entry = {"made_from": made_from, "files": files}
+            later = STAGES[STAGES.index(stage) + 1 :] if stage in ("quantize", "build") else ("report",)
+            gone = [name for name in later if entry != old and name != stage]
+            self._record(staging.new, {stage: entry, **dict.fromkeys(gone)})
+            staging.commit(self._outputs(gone))
         self._say(stage, f"{time.monotonic() - began:.1f} s")
 
-    # -- checkpoints --------------------------------------------------------------------------------------------------
+    def _makers(self, plan: bool) -> dict[str, Callable[[Path], None]]:
+        """What makes each stage's files in a folder."""
+        makers = (lambda new: self._quantize(new, plan), self._build, self._csim, self._cosim, self._report)
+        return dict(zip(STAGES, makers, strict=True))
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep others out of the folder, if it exists, and remove what a killed run left."""
-        if not self.directory.is_dir():
-            yield
-            return
-        with locked(self.directory):
-            for name in ("quantize", "project"):
-                clean_up(self.directory / name)
-            for leftover in self.directory.glob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
-            for leftover in self.directory.glob("project/.run/.csim-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            yield
+    # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def _read_manifest(self) -> dict[str, dict[str, Any]]:
         if not (self.directory / MARKER).is_file():
             return {}
-        stages = read_json(self.directory / MARKER).get("stages")
+        manifest = read_json(self.directory / MARKER)
+        stages = manifest.get("stages") if isinstance(manifest, dict) else None
         entries = stages if isinstance(stages, dict) else {}
         return {stage: entries[stage] for stage in STAGES if isinstance(entries.get(stage), dict)}
 
-    def _write_manifest(self) -> None:
-        stages = {stage: self._stages[stage] for stage in STAGES if stage in self._stages}
-        write_json(self.directory / MARKER, {"kind": "run", "gan2hls": __version__, "stages": stages})
+    def _record(self, new: Path, changes: dict[str, dict[str, Any] | None]) -> None:
+        """Write a manifest in which stages have other entries, or none."""
+        entries = {**self._stages, **changes}
+        self._stages = {stage: entry for stage in STAGES if (entry := entries.get(stage)) is not None}
+        write_json(new / MARKER, {"kind": "run", "gan2hls": __version__, "stages": self._stages})
 
     def _hash_inputs(self) -> str:
         return sha256(program_digest(), *input_contents(self.config))
@@ -179,6 +192,10 @@ class Run:
         files = self._stages.get("build", {}).get("files", {}) if folder else {}
         return [sha256(read_bytes(self.directory / name)) for name in files if name.startswith(str(folder))]
 
+    def _is_made(self, stage: str) -> bool:
+        entry = self._stages.get(stage, {})
+        return bool(entry.get("made_from") == self._made_from(stage) and self._is_intact(entry.get("files")))
+
     def _is_intact(self, files: Any) -> bool:
         """Whether a stage's files are there, and as they were written; sources may have been edited."""
         if not isinstance(files, dict) or not files:
@@ -190,19 +207,18 @@ class Run:
                 return False
         return True
 
-    def _written(self, stage: str) -> Iterator[str]:
+    @staticmethod
+    def _written(stage: str, folder: Path) -> Iterator[str]:
         """Files of a stage, relative to the folder, in an order that does not depend on the file system."""
         for name in _FILES[stage]:
-            path = self.directory / name
+            path = folder / name
             found = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
-            yield from (str(item.relative_to(self.directory)) for item in found)
+            yield from (str(item.relative_to(folder)) for item in found)
 
-    def _forget(self, stages: Sequence[str]) -> None:
-        """Remove what stages left; a project stays in its place until `build` replaces it."""
-        for stage in stages:
-            self._stages.pop(stage, None)
-            for name in _FILES[stage] if stage != "build" else ():
-                (self.directory / name).unlink(missing_ok=True)
+    @staticmethod
+    def _outputs(stages: Iterable[str]) -> list[str]:
+        """Names of what stages left; a project stays in its place until `build` replaces it."""
+        return [name for stage in stages if stage != "build" for name in _FILES[stage]]
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -213,7 +229,7 @@ class Run:
     def pipeline(self) -> Pipeline:
         """Kernels and buffers, folded as `build` does it, where only `quantize` has run."""
         graph = self.graph
-        return make_pipeline(graph, self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding()))
+        return make_pipeline(graph, self._chosen_folding(graph))
 
     @property
     def project(self) -> Project:
@@ -245,6 +261,7 @@ class Run:
             compared_values={"C++": csim["values"], "RTL": cosim["values"]},
             differing_values=0,
             psnr=self.psnr,
+            latents=self.summary("quantize")["latents"],
             latency_cycles=cosim["latency_cycles"],
             interval_cycles=cosim["interval_cycles"],
             clock_mhz=self.config.hls.clock_mhz,
@@ -256,51 +273,54 @@ class Run:
 
     # -- stages -------------------------------------------------------------------------------------------------------
 
-    def _quantize(self) -> None:
+    def _quantize(self, new: Path, plan: bool) -> None:
         float_model = load_float_model(self.config.model)
-        calibration = calibration_inputs(self.config.calibration, float_model.input_shape)
+        source = latent_source(self.config)
+        calibration = calibration_inputs(self.config.calibration, float_model.input_shape, source.distribution)
         quantized = quantize_float_model(float_model, calibration, self.config.quantize)
         graph = integerize(quantized)
         simulation = self.config.simulation
-        z = latents(max(simulation.csim_images, simulation.cosim_images), float_model.input_shape, simulation.seed)
+        count = max(simulation.csim_images, simulation.cosim_images)
+        z = source.draw(count, float_model.input_shape, simulation.seed, calibration)
         with torch.no_grad():
             real = float_model.forward(torch.from_numpy(z)).numpy()
         golden = graph.run(z)
         # What `build` would refuse is refused before anything is replaced.
-        self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
-        self._write_manifest()  # now the folder is ours, whenever this is interrupted
-        graph.save(self.directory / "quantize")
-        write_arrays(self.directory / "samples.npz", latents=z, real=real, golden=golden)
+        folding = self._chosen_folding(graph)
+        self._planned = make_pipeline(graph, folding) if plan else None
+        graph.save(new / "quantize")
+        write_arrays(new / "samples.npz", latents=z, real=real, golden=golden)
         quality = psnr(golden, real)
-        result = {"psnr": quality if math.isfinite(quality) else None, "proxy": proxy_distance(quantized, graph, z)}
-        write_json(self._result("quantize"), result)
+        result = {
+            "psnr": quality if math.isfinite(quality) else None,
+            "latents": source.text(count, calibration),
+            "proxy": proxy_distance(quantized, graph, z),
+        }
+        write_json(new / "quantize.json", result)
 
-    def _build(self) -> None:
-        config = self.config
-        build(
-            self.graph,
-            self.directory / "project",
-            **dataclasses.asdict(config.folding.budget),
-            folding=self._folding(),
-            part=config.hls.part,
-            clock_mhz=config.hls.clock_mhz,
-        )
+    def _build(self, new: Path) -> None:
+        hls = self.config.hls
+        pipeline = self._planned or self.pipeline()
+        write_project(pipeline, new / "project", ProjectSettings(hls.part, hls.clock_mhz, self.config.folding.target))
+
+    def _chosen_folding(self, graph: Graph) -> dict[str, Fold]:
+        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
 
     def _folding(self) -> dict[str, Fold]:
         return {name: Fold(**dataclasses.asdict(fold)) for name, fold in self.config.folding.layers.items()}
 
-    def _csim(self) -> None:
+    def _csim(self, new: Path) -> None:
         project = self.project
         inputs, golden = self._vectors(project.graph, self.config.simulation.csim_images)
         outputs = project.csim(inputs)
-        self._compare("C++", "csim", project.graph, outputs, golden, {})
+        self._compare("C++", new / "csim", project.graph, outputs, golden, {})
 
-    def _cosim(self) -> None:
+    def _cosim(self, new: Path) -> None:
         project, simulation = self.project, self.config.simulation
         inputs, golden = self._vectors(project.graph, simulation.cosim_images)
         result = project.cosim(inputs, stalls=simulation.stalls, seed=simulation.seed)
         cycles = {"latency_cycles": result.latency_cycles, "interval_cycles": result.interval_cycles}
-        self._compare("RTL", "cosim", project.graph, result.outputs, golden, cycles)
+        self._compare("RTL", new / "cosim", project.graph, result.outputs, golden, cycles)
 
     def waves(self, path: Path) -> None:
         """Simulate one frame and write its waveform (VCD)."""
@@ -308,8 +328,8 @@ class Run:
         inputs, _ = self._vectors(project.graph, 1)
         project.cosim(inputs, stalls=False, waves=path)
 
-    def _report(self) -> None:
-        write_reports(self.directory, "gan2hls", [self.run_report()])
+    def _report(self, new: Path) -> None:
+        write_reports(new, "gan2hls", [self.run_report()])
 
     def _vectors(self, graph: Graph, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Input integers and the golden model's output integers, in door order."""
@@ -318,19 +338,19 @@ class Run:
         return inputs, graph.run_integers(inputs)
 
     def _compare(
-        self, what: str, stage: str, graph: Graph, outputs: np.ndarray, golden: np.ndarray, more: dict[str, Any]
+        self, what: str, path: Path, graph: Graph, outputs: np.ndarray, golden: np.ndarray, more: dict[str, Any]
     ) -> None:
         """Keep the outputs as arrays and as a picture, and fail if they differ from the golden model's."""
-        with tempfile.TemporaryFile() as stream:
-            np.save(stream, outputs)
-            stream.seek(0)
-            write_bytes(self.directory / f"{stage}.npy", stream.read())
+        stream = io.BytesIO()
+        np.save(stream, outputs)
+        write_bytes(path.with_suffix(".npy"), stream.getvalue())
         if _is_image(outputs):
-            save_image(self.directory / f"{stage}.png", image_grid(graph.to_real(outputs).clip(-1, 1)))
+            save_image(path.with_suffix(".png"), image_grid(graph.to_real(outputs).clip(-1, 1)))
         difference = check_equal(f"{what} against the golden model", outputs, golden)
         if difference:
             raise MismatchError(difference)
-        write_json(self._result(stage), {"images": len(outputs), "values": int(outputs.size), "equal": True, **more})
+        result = {"images": len(outputs), "values": int(outputs.size), "equal": True, **more}
+        write_json(path.with_suffix(".json"), result)
 
 
 def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> None:

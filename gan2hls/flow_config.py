@@ -1,6 +1,5 @@
 """The configuration of a flow, read from TOML and options."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,9 @@ from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
+from gan2hls.models import Distribution
 from gan2hls.project import CLOCK_MHZ, PART
+from gan2hls.project_files import ProjectSettings
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.sweep_config import SweepConfig
 
@@ -37,8 +38,9 @@ class CalibrationConfig:
     """Section `[calibration]`: inputs on which activation ranges are measured."""
 
     samples: int = 256  # ranges hardly change with more
-    seed: int = 0  # of standard-normal latents
-    file: str | None = None  # .npy of (n, *input shape) instead of normal latents
+    seed: int = 0  # of the latents
+    distribution: Distribution | None = None  # of all latents, compared ones too; none: as the architecture says
+    file: str | None = None  # .npy of (n, *input shape) to calibrate on instead
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, samples=1, seed=0))
@@ -88,8 +90,7 @@ class HlsConfig:
     clock_mhz: float = CLOCK_MHZ  # also what the report counts time with
 
     def __post_init__(self) -> None:
-        if not 0 < self.clock_mhz < math.inf:
-            raise UserError(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        ProjectSettings(self.part, self.clock_mhz, None)
 
 
 @dataclass(frozen=True)

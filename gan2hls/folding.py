@@ -58,7 +58,7 @@ def choose_folding(
         UserError: an unknown node, a fold that its op can not have, a budget below one multiplier a MAC op, or an
             interval that no folding reaches.
     """
-    fixed = _read_given(graph, given or {})
+    fixed = read_given(graph, given or {})
     options: dict[str, list[Choice]] = {}
     for node, tensor, _ in graph.steps():
         found = list(node.op.folds(tensor, family))
@@ -93,7 +93,7 @@ def fewest_cycles(graph: Graph, given: Given | None = None) -> dict[str, int]:
     Raises:
         UserError: an unknown node, or a fold that its op can not have.
     """
-    fixed = _read_given(graph, given or {})
+    fixed = read_given(graph, given or {})
     fewest = {}
     for node, tensor, _ in graph.steps():
         choices = () if node.name in fixed else tuple(node.op.folds(tensor, None))
@@ -102,7 +102,12 @@ def fewest_cycles(graph: Graph, given: Given | None = None) -> dict[str, int]:
     return fewest
 
 
-def _read_given(graph: Graph, given: Given) -> Folding:
+def read_given(graph: Graph, given: Given) -> Folding:
+    """Folds as they are given, each possible for its node.
+
+    Raises:
+        UserError: unknown nodes, or folds that their ops can not have; all of them at once.
+    """
     problems = []
     fixed: Folding = {}
     for name, wanted in given.items():

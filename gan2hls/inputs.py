@@ -1,5 +1,7 @@
-"""What a configuration names: the model, the samples it is calibrated on, and their files' contents."""
+"""What a configuration names: the model, the samples it is calibrated and compared on, and their files' contents."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ from gan2hls.files import read_bytes
 from gan2hls.flow_config import CalibrationConfig, FlowConfig, ModelConfig
 from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import FloatModel
-from gan2hls.models import latents, shipped_generator
+from gan2hls.models import DISTRIBUTION_TEXTS, Distribution, latents, shipped_generator
+from gan2hls.models.architecture import read_architecture
 from gan2hls.project import calibration_samples
 
 
@@ -51,14 +54,63 @@ def load_float_model(model: ModelConfig) -> FloatModel:
     return from_torch.trace(from_torch.load(source, architecture=model.architecture and architecture))
 
 
-def calibration_inputs(config: CalibrationConfig, input_shape: tuple[int, ...]) -> np.ndarray:
-    """The samples (n, *input_shape) on which the ranges of activations are measured.
+@dataclass(frozen=True)
+class LatentSource:
+    """Where the latents come from on which float model and hardware are compared.
+
+    Attributes:
+        distribution: what they are drawn from.
+        file: name of the calibration file, whose samples are taken in their place where it has enough of them; None
+            if there is none, or if somebody said what latents are drawn from.
+    """
+
+    distribution: Distribution = "normal"
+    file: str | None = None
+
+    def draw(self, count: int, shape: Sequence[int], seed: int, calibration: np.ndarray) -> np.ndarray:
+        """(count, *shape) latents; `calibration` holds the samples of the file."""
+        if self._takes_file(count, calibration):
+            return calibration[np.random.default_rng(seed).permutation(len(calibration))[:count]].astype(np.float32)
+        return latents(count, shape, seed, self.distribution)
+
+    def text(self, count: int, calibration: np.ndarray) -> str:
+        """What `draw` gives, for people."""
+        if self._takes_file(count, calibration):
+            return f"samples of {self.file}"
+        drawn = DISTRIBUTION_TEXTS[self.distribution]
+        if self.file is None:
+            return drawn
+        return f"{drawn}, for {self.file} has {len(calibration)} samples, not {count}, and no distribution is given"
+
+    def _takes_file(self, count: int, calibration: np.ndarray) -> bool:
+        return self.file is not None and len(calibration) >= count
+
+
+def latent_source(config: FlowConfig) -> LatentSource:
+    """What is drawn from: as the configuration says, else as the architecture or card does, else N(0, 1).
+
+    Raises:
+        UserError: the architecture is not readable.
+    """
+    told = config.calibration.distribution
+    _, architecture = model_files(config.model)
+    if told is None and architecture is not None:
+        told = read_architecture(architecture).distribution
+    if told is not None:
+        return LatentSource(told)
+    return LatentSource(file=None if config.calibration.file is None else Path(config.calibration.file).name)
+
+
+def calibration_inputs(
+    config: CalibrationConfig, input_shape: tuple[int, ...], distribution: Distribution
+) -> np.ndarray:
+    """The samples (n, *input_shape) on which the ranges of activations are measured: the file's, or drawn ones.
 
     Raises:
         UserError: the file is not readable, or holds something else.
     """
     if config.file is None:
-        return latents(config.samples, input_shape, config.seed)
+        return latents(config.samples, input_shape, config.seed, distribution)
     try:
         samples = np.load(config.file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -1,6 +1,6 @@
 """From real scales to integers: the one border between float and integer.
 
-Each block becomes a MAC op (if it has a layer), a `Requantize`, and for tanh and sigmoid a `Lookup`. The requantizer
+Each block becomes a MAC op (if it has a layer), a `Requantize`, and for tanh and its like a `Lookup`. The requantizer
 must compute, in steps of its result, y = acc·M[c] + B[c] with real M = input scale · weight scale · gain / output scale
 and B = offset / output scale. Where a shift s of 47 at most makes all M·2^s and B·2^s integers that fit, these are
 its numbers, exactly; that is so wherever scales are powers of two. Otherwise s is the largest at which they fit, and
@@ -35,7 +35,7 @@ from gan2hls.ops.mac import MacOp
 from gan2hls.ops.requantize import MULTIPLIER_BITS
 from gan2hls.quantization.blocks import MacLayer, from_out_rows
 from gan2hls.quantization.quantized_model import QuantizedBlock, QuantizedModel, QuantizedStep, check_samples
-from gan2hls.quantization.quantizers import QuantizedWeight
+from gan2hls.quantization.quantizers import Format, QuantizedWeight
 
 LARGEST_MULTIPLIER = (1 << (MULTIPLIER_BITS - 1)) - 1
 LARGEST_SHIFT = 47
@@ -209,8 +209,8 @@ def _block_nodes(block: QuantizedBlock, tensor: TensorType, before: Order, after
         numbers.multiplier,
         numbers.bias,
         numbers.shift,
-        low=max(kind.min, 0) if block.activation == "relu" else kind.min,
-        high=kind.max,
+        low=kind.min if block.table else _bound(block.activation.low, entering),
+        high=kind.max if block.table else _bound(block.activation.high, entering),
         output=kind,
         scale=entering.scale,
         negative_multiplier=numbers.negative_multiplier,
@@ -218,10 +218,18 @@ def _block_nodes(block: QuantizedBlock, tensor: TensorType, before: Order, after
     )
     alone = block.mac is None and block.table is None
     yield Node(block.name if alone else f"{block.name}.requantize", requantize)
-    if block.table is not None and block.activation is not None:
-        output = block.output
-        table = function_table(block.activation, kind, entering.scale, output.int_type, output.scale)
-        yield Node(f"{block.name}.{block.activation}", Lookup(table, output.int_type, output.scale, block.activation))
+    if block.table is not None:
+        output, name = block.output, block.activation.name
+        table = function_table(block.activation.function.at, kind, entering.scale, output.int_type, output.scale)
+        yield Node(f"{block.name}.{name}", Lookup(table, output.int_type, output.scale, name))
+
+
+def _bound(value: float, result: Format) -> int:
+    """Give the integer of a format that is nearest to a bound of its values."""
+    kind = result.int_type
+    if math.isinf(value):
+        return kind.max if value > 0 else kind.min
+    return min(max(math.floor(value / result.scale + 0.5), kind.min), kind.max)
 
 
 def _mac_op(mac: MacLayer, weight: QuantizedWeight, before: Order, after: Order) -> MacOp:
@@ -274,8 +282,8 @@ def _requantize_numbers(
 ) -> _Numbers:
     """Choose the integers that do y = acc·step + offset, and slope·y where y is negative."""
     columns = [[Fraction(value) for value in values] for values in (step, offset)]
-    if block.activation == "leaky_relu":
-        columns += [[Fraction(block.slope) * value for value in values] for values in columns]
+    if block.activation.slope is not None:
+        columns += [[Fraction(block.activation.slope) * value for value in values] for values in columns]
     exact = max(value.denominator.bit_length() - 1 for values in columns for value in values)
     if exact <= LARGEST_SHIFT:
         numbers = _numbers_at(columns, exact)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +33,9 @@ __all__ = ["Choice", "Flow", "Fold", "Graph", "IntType", "Memory", "Node", "Op",
 
 FORMAT_VERSION = 1
 """Version of the saved graph; a change of meaning raises it."""
+
+OPS_PACKAGE = "gan2hls.ops"
+"""Where the ops of a saved graph are found."""
 
 CHUNK = 32
 """Frames that one thread takes at most at a time: large enough for BLAS, small enough for the cache."""
@@ -404,14 +408,22 @@ class _GraphHeader:
     door_output_shape: tuple[int, ...]
 
 
+def _registered_ops() -> dict[str, type[Op]]:
+    """The ops by stem, also where nobody has imported them yet."""
+    # They register themselves when their package is imported, and stand behind this module in the order of imports.
+    import_module(OPS_PACKAGE)
+    return Op.registry
+
+
 def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
     try:
         name, stem, attributes = item["name"], item["op"], dict(item["attributes"])
     except (TypeError, KeyError, ValueError):
         raise UserError(f"{where}: a node needs name, op and attributes, got {item!r}") from None
-    if stem not in Op.registry:
-        raise UserError(f"{where}: {name}: unknown op {stem!r} (known: {', '.join(sorted(Op.registry))})")
-    cls = Op.registry[stem]
+    registry = _registered_ops()
+    if stem not in registry:
+        raise UserError(f"{where}: {name}: unknown op {stem!r} (known: {', '.join(sorted(registry))})")
+    cls = registry[stem]
     for field in fields(cls):  # type: ignore[arg-type]
         key = f"{name}:{field.name}"
         if key in arrays:

@@ -15,30 +15,27 @@ import numpy as np
 import torch
 from torch import nn
 
-from gan2hls import __version__
-from gan2hls.backends.hls import write_hls
-from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
-from gan2hls.folding import SLACK, Fold, Folding, Given, Pipeline, make_pipeline
+from gan2hls.files import disk_errors, sha256, write_json
+from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
+from gan2hls.kept import kept_file
+from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_project
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
-from gan2hls.simulate import RtlDesign, compile_csim, run_csim, simulate_rtl
-from gan2hls.synth import SynthResult, read_csynth, synthesize
+from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl
+from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.tools import find_tool, require_tool, run_tool
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
-VECTORS = 2
-"""Frames of golden vectors that a project carries for its own test bench."""
 
 
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
@@ -124,12 +121,12 @@ def build(
     Raises:
         UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches.
     """
+    settings = ProjectSettings(part, clock_mhz, target)
     graph.verify()
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
     pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, _checked_folding(folding or {})))
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
-    with output_directory(directory, "project") as folder:
-        _write_project(folder, pipeline, part, clock_mhz, target)
+    write_project(pipeline, directory, settings)
     return Project(directory, pipeline, part, clock_mhz, target)
 
 
@@ -151,31 +148,6 @@ def _checked_folding(given: Given) -> dict[str, Fold]:
             folding[name] = Fold(**values)
     raise_problems(problems)
     return folding
-
-
-def _write_project(folder: Path, pipeline: Pipeline, part: str, clock_mhz: float, target: str | None) -> None:
-    graph = pipeline.graph
-    kind = graph.input.int_type
-    shape = (VECTORS, *graph.input.shape)
-    inputs = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
-    vectors = (inputs, graph.run_stream(inputs).astype(np.int64))
-    graph.write(_made(folder / "graph"))
-    write_hls(pipeline, folder / "hls", name=graph.name, part=part, clock_mhz=clock_mhz, vectors=vectors)
-    write_rtl(pipeline, folder / "rtl", name=graph.name)
-    manifest = {
-        "kind": "project",
-        "gan2hls": __version__,
-        "part": part,
-        "clock_mhz": clock_mhz,
-        "target": target,
-        "folding": {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()},
-    }
-    write_json(folder / MARKER, manifest)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,16 +191,8 @@ class Project:
             UserError: it is none, or it is damaged.
         """
         folder = Path(directory).absolute()
-        manifest = read_json(folder / MARKER) if (folder / MARKER).is_file() else None
-        if not isinstance(manifest, dict) or manifest.get("kind") != "project":
-            raise UserError(f"{folder}: not a project made by gan2hls build")
-        graph = Graph.load(folder / "graph")
-        try:
-            folding: Folding = {name: Fold(**fold) for name, fold in manifest["folding"].items()}
-            part, clock_mhz, target = manifest["part"], float(manifest["clock_mhz"]), manifest.get("target")
-            return Project(folder, make_pipeline(graph, folding), part, clock_mhz, target)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{folder / MARKER}: damaged ({error}); build the project again") from None
+        pipeline, settings = read_project(folder)
+        return Project(folder, pipeline, settings.part, settings.clock_mhz, settings.target)
 
     def csim(self, x: np.ndarray) -> np.ndarray:
         """Run a batch through the compiled C++; compiled at the first call.
@@ -249,18 +213,18 @@ class Project:
         return self._at_door(outputs, x)
 
     def _library(self) -> Path:
-        """The compiled C++, named by its sources: a process that has loaded a library never loads that name again."""
+        """The compiled C++."""
         hls = self.directory / "hls"
-        files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
-        digest = sha256(*(part for path in files for part in (path.name, path.read_bytes())))
-        library = self._scratch / f"csim-{digest[:16]}.so"
-        if not library.exists():
-            old = list(self._scratch.glob("csim-*.so"))
+        with disk_errors(self._scratch):
+            files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
+            parts = [part for path in files for part in (path.name, path.read_bytes())]
+
+        def make(folder: Path) -> Path:
             with self._log("csim") as log:
-                compile_csim(hls, self.graph.name, library, log=log)
-            for path in old:
-                path.unlink(missing_ok=True)
-        return library
+                compile_csim(hls, self.graph.name, folder / "csim.so", log=log)
+            return folder / "csim.so"
+
+        return kept_file(self._scratch, "csim", ".so", sha256(*CSIM_FLAGS, *parts), make)
 
     def cosim(
         self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
@@ -283,7 +247,7 @@ class Project:
         design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
-            (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
+            (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump, keep=self._scratch)
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
     def synth(
@@ -292,6 +256,7 @@ class Project:
         *,
         clock_mhz: float | None = None,
         seeds: int | Sequence[int] = 1,
+        limit_s: float = LIMIT_S,
         tool: str = "auto",
         place: bool = True,
         say: Callable[[str], None] = lambda step: None,
@@ -300,7 +265,7 @@ class Project:
 
         Args:
             target: a part or a family, see `gan2hls.targets`.
-            clock_mhz, seeds, tool, place, say: as `gan2hls.synth.synthesize` takes them.
+            clock_mhz, seeds, limit_s, tool, place, say: as `gan2hls.synth.synthesize` takes them.
 
         Raises:
             UserError: unknown target, or a clock wanted that no tool can tell. MissingToolError: a tool is missing.
@@ -315,6 +280,7 @@ class Project:
             place=place,
             clock_mhz=clock_mhz,
             seeds=seeds,
+            limit_s=limit_s,
             cache=self._scratch / "synth",
             scratch=self._scratch,
             say=say,
@@ -416,7 +382,8 @@ class Project:
             raise
         finally:
             if not failed:
-                log.unlink(missing_ok=True)
+                with disk_errors(log):
+                    log.unlink(missing_ok=True)
 
     def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
         integers = self.graph.from_stream(stream)

@@ -1,9 +1,10 @@
 """Running what the backends wrote: C simulation by g++ and a C ABI, RTL simulation by cocotb on Verilator."""
 
 import ctypes
+import json
+import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from gan2hls.backends.rtl import bench_text, bus_bits
+from gan2hls.backends.rtl import bench_text, bus_bits, check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
-from gan2hls.files import read_json, write_json, write_text
+from gan2hls.files import read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
 from gan2hls.folding import Pipeline, Stream
 from gan2hls.integers import ceil_div
+from gan2hls.kept import kept_file
 from gan2hls.resources import resource
-from gan2hls.tools import environment_with, require_tool, run_tool
+from gan2hls.tools import Tool, environment_with, require_tool, run_tool
 
 CSIM_TOOLS = ("g++", "ap_types")
 COSIM_TOOLS = ("verilator", "cocotb", "cocotbext-axi", "g++", "make")
@@ -29,6 +31,9 @@ libraries that a process loads, and a second project would walk the first one's 
 
 MOST_FREE_FRAMES = 3
 """Frames that run without stalls: enough to see the interval twice."""
+
+_FLAGS = ("CXX", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
+"""Environment variables that the simulator depends on."""
 
 
 # -- beats ------------------------------------------------------------------------------------------------------------
@@ -100,6 +105,7 @@ def simulate_rtl(
     seed: int = 0,
     waves: Path | None = None,
     optimize: bool = True,
+    keep: Path | None = None,
 ) -> list[RtlRun]:
     """Simulate designs in one simulator, frames back to back, with every handshake and `tlast` checked.
 
@@ -110,25 +116,28 @@ def simulate_rtl(
         seed: of the stalls and of the unused input bits.
         waves: where to copy the waveform (VCD) to, if wanted.
         optimize: whether the C++ compiler optimises the simulator; without, small designs are simulated sooner.
+        keep: folder in which the simulator is kept for the next time, and where temporary files go; None keeps nothing.
 
     Raises:
         MissingToolError: no Verilator, cocotb or cocotbext-axi.
+        UserError: a memory file is missing, or has not the words that it should have.
         ToolError: the build or the simulation failed; a design hung, or a handshake or frame boundary was wrong.
     """
     tools = [require_tool(name) for name in COSIM_TOOLS]
-    with tempfile.TemporaryDirectory(prefix="gan2hls-cosim-") as name:
-        folder = Path(name)
+    for design in designs:
+        check_memories(design.pipeline, design.rtl, name=design.top)
+    with scratch_folder("gan2hls-cosim" if keep is None else "cosim-job", keep) as folder:
+        simulator = _simulator(designs, folder, tools, log=log, waves=waves is not None, optimize=optimize, keep=keep)
+        shutil.copyfile(simulator, folder / "bench")
+        (folder / "bench").chmod(0o700)
         for design in designs:
             np.save(folder / f"{design.top}.input.npy", to_beats(design.x, design.pipeline.input, seed))
-        job = {
-            "waves": waves is not None,
-            "stalls": stalls,
-            "seed": seed,
-            "optimize": optimize,
-            "designs": [_job(design, stalls) for design in designs],
-        }
-        write_json(folder / "job.json", job)
-        write_text(folder / "bench.sv", bench_text([(design.top, design.pipeline) for design in designs]))
+            for memory in Path(design.rtl).glob("*.mem"):
+                shutil.copyfile(memory, folder / memory.name)
+        designed = [_job(design, stalls) for design in designs]
+        write_json(
+            folder / "job.json", {"waves": waves is not None, "stalls": stalls, "seed": seed, "designs": designed}
+        )
         command: list[str | Path] = [sys.executable, resource("sim", "run_bench.py"), folder]
         try:
             run_tool(command, what="RTL simulation", log=log, cwd=folder, env=environment_with(*tools))
@@ -137,6 +146,47 @@ def simulate_rtl(
                 Path(waves).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / "dump.vcd", waves)
         return [_read_run(folder, design, stalls) for design in designs]
+
+
+def _simulator(
+    designs: Sequence[RtlDesign],
+    work: Path,
+    tools: Sequence[Tool],
+    *,
+    log: Path,
+    waves: bool,
+    optimize: bool,
+    keep: Path | None,
+) -> Path:
+    """The simulator of designs, built by Verilator if it is not kept already."""
+    sources = {"bench.sv": bench_text([(design.top, design.pipeline) for design in designs]).encode()}
+    for design in designs:
+        for name in read_bytes(Path(design.rtl) / "sources.f").decode().split():
+            if name not in sources:  # designs share kernels
+                sources[name] = read_bytes(Path(design.rtl) / name)
+    job = {
+        "waves": waves,
+        "optimize": optimize,
+        "sources": [*(name for name in sources if name != "bench.sv"), "bench.sv"],
+    }
+    script = resource("sim", "build_bench.py")
+
+    def make(folder: Path) -> Path:
+        for name, data in sources.items():
+            write_bytes(folder / name, data)
+        write_json(folder / "build.json", job)
+        environment = {**environment_with(*tools), "TMPDIR": str(folder)}  # what g++ leaves, if it is killed, goes too
+        command: list[str | Path] = [sys.executable, script, folder]
+        run_tool(command, what="building the RTL simulation", log=log, cwd=folder, env=environment)
+        return folder / "bench"
+
+    if keep is None:
+        (work / "build").mkdir()
+        return make(work / "build")
+    flags = [os.environ.get(name, "") for name in _FLAGS]
+    made_from = [(tool.name, tool.version, str(tool.path)) for tool in tools]
+    key = sha256(json.dumps([job, flags, made_from]), script.read_bytes(), *sources.values())
+    return kept_file(keep, "cosim-waves" if waves else "cosim-free", "", key, make)
 
 
 def _job(design: RtlDesign, stalls: bool) -> dict[str, Any]:
@@ -182,13 +232,13 @@ def compile_csim(hls: Path, name: str, library: Path, *, log: Path) -> None:
     """
     compiler, headers = map(require_tool, CSIM_TOOLS)
     hls, library = Path(hls).resolve(), Path(library).absolute()  # the compiler runs in another folder
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".csim-", dir=library.parent) as folder:
-        made = Path(folder) / library.name
+    with scratch_folder("csim-build", library.parent) as folder:
+        made = folder / library.name
         command: list[str | Path] = [compiler.path, *CSIM_FLAGS, "-O2"]
         command += ["-I", hls / "kernels" / "sim", "-isystem", headers.path]
         command += [hls / "bridge.cpp", hls / "firmware" / f"{name}.cpp", "-o", made]
-        run_tool(command, what="compiling the C simulation", log=log, cwd=hls)
+        environment = {**os.environ, "TMPDIR": str(folder)}  # what g++ leaves, if it is killed, goes too
+        run_tool(command, what="compiling the C simulation", log=log, cwd=hls, env=environment)
         made.replace(library)
 
 
@@ -206,7 +256,7 @@ def run_csim(library: Path, pipeline: Pipeline, x: np.ndarray) -> np.ndarray:
     Raises:
         ToolError: a stream overflowed, or the dataflow deadlocked; the message says where.
     """
-    function = ctypes.CDLL(str(library.resolve())).gan2hls_run
+    function = _loaded(library).gan2hls_run
     integers = ctypes.POINTER(ctypes.c_int64)
     function.argtypes = [integers, integers, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
     function.restype = ctypes.c_int
@@ -219,9 +269,16 @@ def run_csim(library: Path, pipeline: Pipeline, x: np.ndarray) -> np.ndarray:
     return outputs
 
 
+def _loaded(library: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(library.resolve()))
+    except OSError as error:
+        raise Gan2HlsError(f"{library}: can not be loaded: {error}") from None
+
+
 def csim_iterations(library: Path) -> dict[str, int]:
     """Loop iterations a frame of each kernel of a compiled C simulation, by stage name."""
-    function = ctypes.CDLL(str(library.resolve())).gan2hls_stage
+    function = _loaded(library).gan2hls_stage
     function.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_int64)]
     function.restype = ctypes.c_char_p
     found: dict[str, int] = {}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gan2hls.budget import WISHES
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
+from gan2hls.synth.seeds import LIMIT_S, LONGEST_LIMIT_S
 from gan2hls.targets import TARGETS
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 8)
@@ -56,6 +57,7 @@ class SweepConfig:
     cosim: bool = False  # simulate the RTL, compare it with the golden model, measure its cycles
     tool: Literal["auto", "yosys", "vivado"] = "auto"  # of synthesis
     seeds: int = 1  # runs of place and route; the median counts
+    limit_s: float = LIMIT_S  # of each of nextpnr's routers for a seed: then the other one, then none
     clock_mhz: float | None = None  # wanted of place and route, and counted with elsewhere; none: as [hls] says
     search: int = 0  # trials of widths layer by layer, those of earlier runs included
     search_weight_bits: list[int] = field(default_factory=lambda: list(SEARCHED_BITS))  # of each layer
@@ -74,6 +76,9 @@ class SweepConfig:
                 problems.append(f"{name} {getattr(self, name)} is not supported; use {least} or more")
         if self.clock_mhz is not None and not 0 < self.clock_mhz < math.inf:
             problems.append(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        if not 0 < self.limit_s <= LONGEST_LIMIT_S:
+            most = f"{LONGEST_LIMIT_S:g} at most"
+            problems.append(f"limit_s {self.limit_s} is not supported; use seconds above 0, {most}")
         raise_problems(problems)
 
     @property

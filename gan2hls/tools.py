@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
+from gan2hls.errors import MissingToolError, ToolError, ToolTimeoutError
+from gan2hls.files import disk_errors
+from gan2hls.watch import Group
 
 TAIL_LINES = 15
 """Last lines of a failed program's output that its error shows."""
@@ -412,7 +414,7 @@ def run_tool(
     """Run a program to its end, its output going to a log file, and return that output.
 
     The program runs in a process group of its own. On a time-out, Ctrl-C or any other exception the whole group ends,
-    so no simulator or compiler is left behind.
+    and so it does where this process is killed: no simulator or compiler is left behind.
 
     Args:
         command: the program and its arguments.
@@ -424,31 +426,34 @@ def run_tool(
 
     Raises:
         MissingToolError: there is no such program.
-        ToolError: it failed or ran into the time-out; shows the last lines of its output.
+        ToolError: it failed, or, as a ToolTimeoutError, ran into the time-out; shows the last lines of its output.
         Gan2HlsError: the log can not be written.
     """
     words = [str(word) for word in command]
     log = Path(log).absolute()
-    try:
+    with disk_errors(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         stream = log.open("wb")
-    except OSError as error:
-        raise Gan2HlsError(f"can not write {log}: {error.strerror or error}") from error
-    process = None
+    process = group = None
     with stream:
         try:
             with _interrupts_deferred():
-                process = _start(words, what, stream.fileno(), cwd, env)
+                group = _group(what, words)
+                process = _start(words, what, stream.fileno(), cwd, env, group)
             code = process.wait(timeout)
         except BaseException as error:
-            if process is not None:
+            if process is not None and group is not None:
                 with _interrupts_deferred():
-                    _end_group(process)
+                    _end_group(process, group)
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             tail = f"{_tail(log)}\nstopped: it ran for more than {timeout:g} s".lstrip()
-            raise ToolError(what, words, log, tail) from None
-    output = log.read_text(errors="replace")
+            raise ToolTimeoutError(what, words, log, tail) from None
+        finally:
+            if group is not None:
+                group.release()
+    with disk_errors(log):
+        output = log.read_text(errors="replace")
     if code != 0:
         ending = f"ended by signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         raise ToolError(what, words, log, f"{_tail(log)}\n{ending}".lstrip())
@@ -471,8 +476,15 @@ def _interrupts_deferred() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
+def _group(what: str, words: list[str]) -> Group:
+    try:
+        return Group()
+    except OSError as error:
+        raise ToolError(what, words, tail=f"can not be started: {error.strerror or error}") from error
+
+
 def _start(
-    words: list[str], what: str, output: int, cwd: Path, env: Mapping[str, str] | None
+    words: list[str], what: str, output: int, cwd: Path, env: Mapping[str, str] | None, group: Group
 ) -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
@@ -482,7 +494,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=group.id,
         )
     except FileNotFoundError:
         if not Path(cwd).is_dir():
@@ -493,18 +505,20 @@ def _start(
 
 
 def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").rstrip().splitlines()[-TAIL_LINES:])
+    with disk_errors(log):
+        return "\n".join(log.read_text(errors="replace").rstrip().splitlines()[-TAIL_LINES:])
 
 
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and all that it started: SIGTERM, and SIGKILL to what is left after `KILL_GRACE_SECONDS`."""
+def _end_group(process: "subprocess.Popen[bytes]", group: Group) -> None:
+    """End a process and all of its group: SIGTERM, and SIGKILL to what is left after `KILL_GRACE_SECONDS`."""
     for wish in (signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(process.pid, wish)
+            os.killpg(group.id, wish)
             deadline = time.monotonic() + KILL_GRACE_SECONDS
             while time.monotonic() < deadline:
                 process.poll()
-                os.killpg(process.pid, 0)
+                group.poll()
+                os.killpg(group.id, 0)
                 time.sleep(0.01)
         except (ProcessLookupError, PermissionError):
             break

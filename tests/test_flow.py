@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from gan2hls import flow
+from gan2hls import flow, tools
 from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
-from gan2hls.errors import MismatchError, UserError
+from gan2hls.errors import MismatchError, MissingToolError, UserError
 from gan2hls.files import MARKER
 from gan2hls.flow import STAGES, Run, write_reports
 from gan2hls.flow_config import FlowConfig, FoldingConfig, read_flow_config
@@ -194,15 +194,57 @@ def test_a_missing_source_builds_anew(work: Path, folder: str) -> None:
     assert made(work / "run", read_flow_config(work / "c.toml"), "build") == ["build"]
 
 
-def test_a_damaged_project_marker_is_an_error(work: Path) -> None:
-    (work / "run/project" / MARKER).write_text("{")
-    with pytest.raises(UserError, match=rf"project/{MARKER}: not readable as JSON"):
-        made(work / "run", read_flow_config(work / "c.toml"), "build")
-    (work / "run/project" / MARKER).unlink()
-    with pytest.raises(UserError, match=r"run/project: the folder exists and was not made by gan2hls"):
-        made(work / "run", read_flow_config(work / "c.toml"), "build")
+@pytest.mark.parametrize("damage", ["truncated", "missing", "of another kind"])
+def test_a_damaged_project_marker_is_made_anew(work: Path, damage: str) -> None:
+    before, marker = tree(work / "run"), work / "run/project" / MARKER
+    if damage == "missing":
+        marker.unlink()
+    else:
+        marker.write_text("{" if damage == "truncated" else '{"kind": "run"}')
+    assert made(work / "run", read_flow_config(work / "c.toml"), "report") == ["build"]
+    after = tree(work / "run")
+    assert {name: data for name, data in before.items() if "/.run/" not in name} == after
+
+
+def test_a_project_that_this_run_did_not_make_is_left_alone(work: Path) -> None:
     shutil.rmtree(work / "run/project")
-    assert made(work / "run", read_flow_config(work / "c.toml"), "build") == ["build"]
+    assert made(work / "run", read_flow_config(work / "c.toml", [("quantize", "weight_bits", 5)]), "quantize")
+    (work / "run/project").mkdir()
+    (work / "run/project/thesis.tex").write_text("years of work")
+    before = tree(work)
+    with pytest.raises(UserError, match=r"run/project: the folder exists and was not made by gan2hls"):
+        made(work / "run", read_flow_config(work / "c.toml", [("quantize", "weight_bits", 6)]), "build")
+    assert tree(work) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("hls", "part", "a b"), "part 'a b' is not a device name"),
+        (("folding", "layers", {"up": {"pe": 9, "simd": 1}}), "folding of up: pe 9 is not supported"),
+        (("folding", "layers", {"nobody": {"pe": 1, "simd": 1}}), "folding: no node 'nobody'"),
+        (("folding", "multipliers", 1), "multipliers"),
+        (("folding", "frames_per_second", 1e12), "can not be reached"),
+        (("folding", "target", "ecp9"), "unknown target 'ecp9'"),
+    ],
+    ids=lambda value: "-".join(map(str, value[:2])) if isinstance(value, tuple) else "",
+)
+def test_what_can_not_be_is_refused_before_anything_is_touched(work: Path, change: Any, message: str) -> None:
+    """Also where stages before the one that it is for have to be made anew."""
+    before = tree(work)
+    with pytest.raises(UserError, match=message):
+        config = read_flow_config(work / "c.toml", [("quantize", "weight_bits", 5), change])
+        made(work / "run", config, "report")
+    assert tree(work) == before
+
+
+def test_a_missing_tool_is_said_before_anything_is_touched(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "_KINDS", [dataclasses.replace(kind, look=list) for kind in tools._KINDS])
+    before = tree(work)
+    assert made(work / "run", read_flow_config(work / "c.toml"), "report") == []
+    with pytest.raises(MissingToolError, match=r"g\+\+: not found"):
+        made(work / "run", read_flow_config(work / "c.toml", [("quantize", "weight_bits", 5)]), "csim")
+    assert tree(work) == before
 
 
 def test_an_edited_source_is_kept_and_found_out(work: Path) -> None:

@@ -270,7 +270,6 @@ def test_one_pixel_less_costs_cycles(shipped: Graph) -> None:
         assert predict(other).interval_cycles > pipeline.interval_cycles
 
 
-@pytest.mark.slow
 def test_the_shipped_generator(shipped: Graph, rng: np.random.Generator, tmp_path: Path) -> None:
     pipelines = [make_pipeline(shipped, choose_folding(shipped, multipliers=budget)) for budget in (128, 1024)]
     expected = [(model.latency_cycles, model.interval_cycles) for model in (predict(p, 3) for p in pipelines)]

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import pytest
 
 import gan2hls
 from gan2hls import passes
@@ -36,7 +35,6 @@ def assert_all_equal(project: gan2hls.Project, x: np.ndarray, csim_frames: int, 
     return golden
 
 
-@pytest.mark.slow
 def test_digit_dcgan(shared: Path, tmp_path: Path) -> None:
     """A .pth state dict with kernels 3 and 4, strides 1 and 2, no padding, biases, and one layer of other bits."""
     source = shared / "models" / "digit-dcgan" / "generator.pth"
@@ -48,7 +46,6 @@ def test_digit_dcgan(shared: Path, tmp_path: Path) -> None:
     assert golden.shape == (8, 1, 28, 28)
 
 
-@pytest.mark.slow
 def test_qdcgan_mnist_before_tanh(shared: Path, tmp_path: Path) -> None:
     """The published 4-bit generator: golden model, C++ and RTL give the reference's integers before tanh."""
     folder = shared / "models" / "qdcgan-mnist"
@@ -62,7 +59,6 @@ def test_qdcgan_mnist_before_tanh(shared: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(assert_all_equal(project, x, 16, 2), expected)
 
 
-@pytest.mark.slow
 def test_qdcgan_mnist_with_tanh(shared: Path, tmp_path: Path) -> None:
     """At 1,000 frames/s and its own bits it takes fewer LUTs than its publication says, 32,792."""
     folder = shared / "models" / "qdcgan-mnist"

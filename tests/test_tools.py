@@ -308,3 +308,26 @@ def test_ctrl_c_ends_the_whole_group(tmp_path: Path, slow_start: bool) -> None:
     _, error = process.communicate(timeout=20)
     assert b"KeyboardInterrupt" in error
     assert_all_ended(tmp_path)
+
+
+def test_a_killed_gan2hls_takes_its_programs_with_it(tmp_path: Path) -> None:
+    """SIGKILL leaves it no time to end anything."""
+    code = (
+        "from pathlib import Path; from gan2hls.tools import run_tool\n"
+        f"run_tool(['sh', '-c', {NESTED!r}], what='waiting', log=Path('log'), cwd=Path())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    inner = tmp_path / "inner"
+    wait_for(lambda: inner.exists() and inner.read_text() != "", "the program did not start")
+    process.kill()
+    process.wait()
+    assert_all_ended(tmp_path)
+
+
+def test_what_a_program_leaves_running_on_purpose_goes_on(tmp_path: Path) -> None:
+    """Nothing is ended where nothing went wrong, nor is anything of the watch left."""
+    code = "import os; print(os.getpgid(0))"
+    group = int(run_tool([sys.executable, "-c", code], what="asking", log=tmp_path / "log", cwd=tmp_path))
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)

@@ -130,7 +130,7 @@ def test_all_problems_of_an_architecture_are_listed():
     ]
     error = message_of(read_architecture, {"input_shape": [0], "layers": layers, "extra": 1}, "net")
     for part in (
-        "net: unknown key 'extra' (accepted: input_shape, layers)",
+        "net: unknown key 'extra' (accepted: input_shape, distribution, layers)",
         "input_shape must be [features] or [channels, height, width], got [0]",
         "layers.0: type 'ConvTranspos2d' is not supported; did you mean 'ConvTranspose2d'? accepted: Linear,",
         "layers.1 (Conv2d): kernel_size must be an integer of at least 1, or [height, width], got [3, 0]",

@@ -1,7 +1,7 @@
 """Vitis-HLS C++ from a `Pipeline`: configs, weights and wiring around the hand-written kernels of `hw/hls`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,12 @@ def kernel_headers(modules: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+def part_problems(part: str) -> Iterator[str]:
+    """What is wrong with the name of a device: it goes into a script."""
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", part):
+        yield f"part {part!r} is not a device name; use letters, digits, '_', '.', ':' and '-'"
+
+
 def _check(
     pipeline: Pipeline, name: str, part: str, clock_mhz: float, vectors: tuple[np.ndarray, np.ndarray] | None
 ) -> None:
@@ -109,8 +115,7 @@ def _check(
         problems.append(f"name {name!r} is not a C identifier; use letters, digits and _")
     elif f" {name} " in _TAKEN:
         problems.append(f"name {name!r} has a meaning in C++ already; use another")
-    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", part):
-        problems.append(f"part {part!r} is not a device name; use letters, digits, '_', '.', ':' and '-'")
+    problems += part_problems(part)
     if not 0 < clock_mhz < float("inf"):
         problems.append(f"clock_mhz {clock_mhz} is not a frequency; use a number above 0")
     if len(pipeline.streams) != len(pipeline.stages) + 1:

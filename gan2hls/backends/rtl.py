@@ -8,11 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from gan2hls.backends.render import render
-from gan2hls.files import write_text
+from gan2hls.errors import raise_problems
+from gan2hls.files import read_bytes, write_text
 from gan2hls.folding import Pipeline, Stage, Stream
 from gan2hls.ir import Memory
 from gan2hls.resources import resource
 
+MOST_NAMED = 5
+"""Damaged memory files that one error names."""
+
+_HEX = re.compile(rb"[0-9a-fA-F]+")
 _INSTANCE = re.compile(r"^\s*(\w+)\s+(?:#\s*\(|\w+\s*\()", re.MULTILINE)
 
 
@@ -46,8 +51,61 @@ def write_rtl(pipeline: Pipeline, directory: Path, *, name: str = "generator") -
         name: of the top module, an identifier.
     """
     directory = Path(directory)
+    for file, text in _sources(pipeline, name):
+        write_text(directory / file, text)
+    for file, memory in _memory_files(pipeline, name):
+        write_text(directory / file, memory_text(memory))
+
+
+def is_as_written(pipeline: Pipeline, directory: Path, *, name: str = "generator", top_only: bool = False) -> bool:
+    """Whether the sources in a folder, or its top module alone, are as `write_rtl` writes them: nobody edited them."""
+    for file, text in _sources(pipeline, name):
+        path = Path(directory) / file
+        if (not top_only or file == f"{name}.sv") and not (path.is_file() and path.read_bytes() == text.encode()):
+            return False
+    return True
+
+
+def check_memories(pipeline: Pipeline, directory: Path, *, name: str = "generator") -> None:
+    """See that each memory file of a written design has exactly the words that its kernel reads.
+
+    No tool is strict about them: Verilator only warns of a missing one, and yosys takes any number of words. A design
+    whose top module was edited is left alone, because that names the files and their sizes; in simulation its kernels
+    look after themselves (`memory_assert.sv`).
+
+    Raises:
+        UserError: a file is missing, or has more, fewer or other words; the first few are named.
+    """
+    if not is_as_written(pipeline, directory, name=name, top_only=True):
+        return
+    problems = []
+    for file, memory in _memory_files(pipeline, name):
+        path = Path(directory) / file
+        if problem := _memory_problem(path, len(memory.words), _digits(memory)):
+            problems.append(f"{path}: {problem}")
+    more = len(problems) - MOST_NAMED
+    if more > 0:
+        problems[MOST_NAMED:] = [f"and {more} more"]
+    raise_problems(problems, f"memory files of {name} are damaged; build it again:")
+
+
+def _memory_problem(path: Path, words: int, digits: int) -> str:
+    """What is wrong with a memory file, "" if nothing."""
+    if not path.is_file():
+        return "this memory file is missing"
+    lines = read_bytes(path).split()
+    if len(lines) != words:
+        return f"this memory file has {len(lines)} words instead of {words}"
+    for index, line in enumerate(lines):
+        if len(line) != digits or not _HEX.fullmatch(line):
+            return f"word {index + 1} of this memory file is not of {digits} hexadecimal digits"
+    return ""
+
+
+def _sources(pipeline: Pipeline, name: str) -> Iterator[tuple[str, str]]:
+    """Path and text of each source, `sources.f` last."""
     wires, instances = _wiring(pipeline, name)
-    text = render(
+    top = render(
         "rtl/top.sv.j2",
         name=name,
         stages=pipeline.stages,
@@ -58,18 +116,21 @@ def write_rtl(pipeline: Pipeline, directory: Path, *, name: str = "generator") -
         wires=wires,
         instances=instances,
     )
-    write_text(directory / f"{name}.sv", text)
-    for stage in pipeline.stages:
-        for key, memory in stage.memories.items():
-            for file, part in _memory_files(name, stage, key, memory):
-                write_text(directory / file, memory_text(part))
+    yield f"{name}.sv", top
     modules = kernel_sources(instance.module for instance in instances)
     for module in modules:
-        write_text(directory / "kernels" / f"{module}.sv", resource("hw", "rtl", f"{module}.sv").read_text())
-    write_text(directory / "sources.f", "".join(f"kernels/{module}.sv\n" for module in modules) + f"{name}.sv\n")
+        yield f"kernels/{module}.sv", resource("hw", "rtl", f"{module}.sv").read_text()
+    yield "sources.f", "".join(f"kernels/{module}.sv\n" for module in modules) + f"{name}.sv\n"
 
 
-def _memory_files(top: str, stage: Stage, key: str, memory: Memory) -> Iterator[tuple[str, Memory]]:
+def _memory_files(pipeline: Pipeline, name: str) -> Iterator[tuple[str, Memory]]:
+    """All memory files of a design, and what each holds."""
+    for stage in pipeline.stages:
+        for key, memory in stage.memories.items():
+            yield from _banks(name, stage, key, memory)
+
+
+def _banks(top: str, stage: Stage, key: str, memory: Memory) -> Iterator[tuple[str, Memory]]:
     """The files of a memory, and what each holds: one, or those of `weight_memory`'s banks."""
     depth = len(memory.words)
     bank = stage.parameters.get("BankWords", depth) if key == "weights" else depth
@@ -80,7 +141,7 @@ def _memory_files(top: str, stage: Stage, key: str, memory: Memory) -> Iterator[
 
 def _memory_parameter(top: str, stage: Stage, key: str, memory: Memory) -> str:
     """What a kernel takes as the name of a memory's file: without its ending where there are several."""
-    first, *others = (file for file, _ in _memory_files(top, stage, key, memory))
+    first, *others = (file for file, _ in _banks(top, stage, key, memory))
     return f'"{first.removesuffix("_00.mem") if others else first}"'
 
 
@@ -127,7 +188,7 @@ def _parameter(memory: str) -> str:
 def memory_text(memory: Memory) -> str:
     """`$readmemh` text of a memory: one word a line, its first element in the low bits."""
     mask = (1 << memory.bits) - 1
-    digits = -(-memory.words.shape[1] * memory.bits // 4)
+    digits = _digits(memory)
     lines = []
     for word in memory.words.astype(np.int64).tolist():
         value = 0
@@ -135,6 +196,11 @@ def memory_text(memory: Memory) -> str:
             value = value << memory.bits | element & mask
         lines.append(f"{value:0{digits}x}\n")
     return "".join(lines)
+
+
+def _digits(memory: Memory) -> int:
+    """Hexadecimal digits of a word."""
+    return -(-memory.words.shape[1] * memory.bits // 4)
 
 
 def kernel_sources(modules: Iterable[str]) -> list[str]:

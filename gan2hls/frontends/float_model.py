@@ -6,15 +6,38 @@ contribute in eval mode is already contained in the numbers.
 """
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
-ActivationKind = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+
+ACTIVATIONS: Mapping[str, Callable[..., torch.Tensor]] = {
+    "relu": torch.relu,
+    "leaky_relu": lambda x, slope: F.leaky_relu(x, slope),
+    "clamp": lambda x, low, high: torch.clamp(x, low, high),
+    "hardsigmoid": lambda x: torch.clamp(x * (1 / 6) + 0.5, 0.0, 1.0),
+    "affine": lambda x, scale, offset: x * scale + offset,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "elu": lambda x, alpha: F.elu(x, alpha),
+    "selu": torch.selu,
+    "celu": lambda x, alpha: F.celu(x, alpha),
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "softplus": lambda x, beta, threshold: F.softplus(x, beta, threshold),
+    "hardswish": lambda x: x * torch.clamp(x + 3.0, 0.0, 6.0) / 6.0,
+    "log_sigmoid": F.logsigmoid,
+    "softsign": F.softsign,
+    "mish": F.mish,
+    "tanhshrink": F.tanhshrink,
+}
+"""Activations of tensors by kind, as `gan2hls.activations` has them of numbers."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,11 +117,11 @@ class ConvTranspose2dLayer(FloatLayer):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BatchNormLayer(FloatLayer):
-    """`y = x * scale[c] + offset[c]`: batch-norm in eval mode.
+class AffineLayer(FloatLayer):
+    """`y = x * scale[c] + offset[c]`: batch-norm in eval mode, or arithmetic with constants.
 
-    `scale` and `offset` are float64 whatever the model's dtype is: they come from a square root and a quotient and
-    get folded into weights later, so they should not be rounded twice.
+    `scale` and `offset` are float64 whatever the model's dtype is: a batch-norm's come from a square root and a
+    quotient, and all get folded into weights later, so they should not be rounded twice.
     """
 
     scale: torch.Tensor
@@ -112,17 +135,14 @@ class BatchNormLayer(FloatLayer):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ActivationLayer(FloatLayer):
-    """An activation; `slope` is leaky_relu's factor of negative values."""
+    """An activation: one of `ACTIVATIONS`, with its parameters by name, such as leaky_relu's `slope`."""
 
-    kind: ActivationKind
-    slope: float = 0.0
+    kind: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See `FloatLayer.forward`."""
-        if self.kind == "leaky_relu":
-            return F.leaky_relu(x, self.slope)
-        functions = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
-        return functions[self.kind](x)
+        return ACTIVATIONS[self.kind](x, **self.parameters)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

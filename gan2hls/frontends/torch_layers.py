@@ -1,26 +1,24 @@
 """How each torch module, function and tensor method becomes a layer of the float model.
 
-`read_module(module)` and `read_function(kind, target, args, kwargs)` give a `Draft`: the kind of layer, its tensors
-and attributes, and what input it takes. They raise `UnsupportedError` with all reasons. `Draft.finish` makes the layer
+`read_module(module)` and `read_function(target, args, kwargs)` give a `Draft`: the kind of layer, its tensors and
+attributes, and what input it takes. They raise `UnsupportedError` with all reasons. `Draft.finish` makes the layer
 once the shapes are known.
 """
 
-import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gan2hls.frontends import torch_activations, torch_arithmetic
+from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
 from gan2hls.frontends.float_model import (
-    ActivationLayer,
-    BatchNormLayer,
+    AffineLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
-    FloatLayer,
     LinearLayer,
     Pair,
     ReshapeLayer,
@@ -29,59 +27,11 @@ from gan2hls.frontends.float_model import (
 )
 
 ACCEPTED = (
-    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, Tanh, Sigmoid, nearest "
-    "Upsample by integers, Flatten, Unflatten, Identity, Dropout, their functions, and view, reshape, flatten, "
-    "unflatten, squeeze, unsqueeze"
+    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, ReLU6, Hardtanh, clamp, "
+    "Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
+    "Tanhshrink, nearest Upsample by integers, Flatten, Unflatten, Identity, Dropout, their functions; + - * / with "
+    "one value or one a channel; and view, reshape, flatten, unflatten, squeeze, unsqueeze"
 )
-
-
-class UnsupportedError(Exception):
-    """A layer that can not be read; `args` are the reasons, one a string."""
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A layer without its name and shapes.
-
-    Args:
-        layer: its class; None if it changes nothing and vanishes.
-        fields: tensors and attributes of the layer.
-        rank: number of dimensions of its input, without the batch; None if any.
-        channels: features or channels of its input; None if any.
-    """
-
-    layer: type[FloatLayer] | None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    rank: int | None = None
-    channels: int | None = None
-
-    def check_input(self, shape: Shape) -> None:
-        """Raise `UnsupportedError` if an input of this shape is not accepted."""
-        rank_is_wrong = self.rank is not None and len(shape) != self.rank
-        channels_are_wrong = self.channels is not None and shape[0] != self.channels
-        if rank_is_wrong or channels_are_wrong:
-            channels = "features" if self.channels is None else self.channels
-            wanted = f"({channels},)" if self.rank == 1 else f"({channels}, height, width)"
-            if self.rank is None:
-                wanted = f"({channels},) or ({channels}, height, width)"
-            raise UnsupportedError(f"its input has the shape {shape} without the batch; {wanted} is needed")
-
-    def finish(self, name: str, in_shape: Shape, out_shape: Shape) -> FloatLayer | None:
-        """Make the layer; None if it vanishes."""
-        if self.layer is None:
-            return None
-        fields = dict(self.fields)
-        if self.layer is ConvTranspose2dLayer:
-            fields["output_padding"] = _output_padding(fields, in_shape, out_shape)
-        elif self.layer is UpsampleLayer:
-            fields["factor"] = _upsample_factor(in_shape, out_shape)
-        elif self.layer in (ActivationLayer, BatchNormLayer) and len(in_shape) == 2:
-            raise UnsupportedError(f"its input has the shape {in_shape}: neither a vector nor an image")
-        layer = self.layer(name=name, in_shape=in_shape, out_shape=out_shape, **fields)
-        damaged = [key for key, value in layer.tensors().items() if not bool(torch.isfinite(value).all())]
-        if damaged:
-            raise UnsupportedError(f"{' and '.join(damaged)} not finite (NaN or infinite)")
-        return layer
 
 
 def _tensor(value: torch.Tensor | None) -> torch.Tensor | None:
@@ -151,14 +101,14 @@ def _conv_transpose2d(
 ) -> Draft:
     _check_kernel(weight, dilation, groups)
     fields = {"weight": _tensor(weight), "bias": _tensor(bias), "stride": _pair(stride), "padding": _pair(padding)}
-    return Draft(ConvTranspose2dLayer, fields, 3, weight.shape[0])
+    return Draft(ConvTranspose2dLayer, fields, 3, weight.shape[0], _with_output_padding)
 
 
-def _output_padding(fields: Mapping[str, Any], in_shape: Shape, out_shape: Shape) -> Pair:
+def _with_output_padding(fields: Mapping[str, Any], in_shape: Shape, out_shape: Shape) -> Mapping[str, Any]:
     # Read off the shapes, so that forward(x, output_size=...) needs no case of its own.
     kernel = fields["weight"].shape[2:]
     without = [(in_shape[1 + i] - 1) * fields["stride"][i] - 2 * fields["padding"][i] + kernel[i] for i in range(2)]
-    return out_shape[1] - without[0], out_shape[2] - without[1]
+    return {**fields, "output_padding": (out_shape[1] - without[0], out_shape[2] - without[1])}
 
 
 def _batch_norm(
@@ -181,20 +131,7 @@ def _batch_norm(
     offset = -running_mean.detach().cpu().double() * scale
     if bias is not None:
         offset = offset + bias.detach().cpu().double()
-    return Draft(BatchNormLayer, {"scale": scale, "offset": offset}, None, len(scale))
-
-
-def _activation(kind: str) -> Callable[..., Draft]:
-    def read(x: Any, inplace: bool = False) -> Draft:
-        return Draft(ActivationLayer, {"kind": kind})
-
-    return read
-
-
-def _leaky_relu(x: Any, negative_slope: float = 0.01, inplace: bool = False) -> Draft:
-    if not isinstance(negative_slope, int | float) or not math.isfinite(negative_slope):
-        raise UnsupportedError(f"negative_slope {negative_slope} is not supported; use a number")
-    return Draft(ActivationLayer, {"kind": "leaky_relu", "slope": float(negative_slope)})
+    return Draft(AffineLayer, {"scale": scale, "offset": offset}, None, len(scale))
 
 
 def _upsample(
@@ -215,16 +152,16 @@ def _upsample(
         problems.append(f"scale factor {scale_factor} is not supported; use whole numbers from 1 on")
     if problems:
         raise UnsupportedError(*problems)
-    return Draft(UpsampleLayer, {}, 3)
+    return Draft(UpsampleLayer, {}, 3, complete=_with_factor)
 
 
-def _upsample_factor(in_shape: Shape, out_shape: Shape) -> Pair:
+def _with_factor(fields: Mapping[str, Any], in_shape: Shape, out_shape: Shape) -> Mapping[str, Any]:
     (height, width), (out_height, out_width) = in_shape[1:], out_shape[1:]
     if out_height % height or out_width % width:
         raise UnsupportedError(
             f"from {height}x{width} to {out_height}x{out_width} is not supported; use whole multiples"
         )
-    return out_height // height, out_width // width
+    return {"factor": (out_height // height, out_width // width)}
 
 
 def _dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Draft:
@@ -239,6 +176,12 @@ def _reshape(x: Any, *args: Any, **kwargs: Any) -> Draft:
 
 
 def _identity(x: Any, *args: Any, **kwargs: Any) -> Draft:
+    return Draft(None)
+
+
+def _attribute(x: Any, name: str) -> Draft:
+    if name != "data":
+        raise UnsupportedError(f"the attribute {name} is not supported")
     return Draft(None)
 
 
@@ -280,10 +223,7 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Draft]] = {
     ),
     nn.BatchNorm1d: _batch_norm_module,
     nn.BatchNorm2d: _batch_norm_module,
-    nn.ReLU: lambda m: Draft(ActivationLayer, {"kind": "relu"}),
-    nn.LeakyReLU: lambda m: _leaky_relu(None, m.negative_slope),
-    nn.Tanh: lambda m: Draft(ActivationLayer, {"kind": "tanh"}),
-    nn.Sigmoid: lambda m: Draft(ActivationLayer, {"kind": "sigmoid"}),
+    **torch_activations.MODULES,
     nn.Upsample: lambda m: _upsample(None, m.size, m.scale_factor, m.mode),
     nn.Flatten: _reshape,
     nn.Unflatten: _reshape,
@@ -298,17 +238,8 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     F.conv2d: _conv2d,
     F.conv_transpose2d: _conv_transpose2d,
     F.batch_norm: _batch_norm,
-    F.relu: _activation("relu"),
-    F.relu_: _activation("relu"),
-    torch.relu: _activation("relu"),
-    torch.relu_: _activation("relu"),
-    F.leaky_relu: _leaky_relu,
-    F.leaky_relu_: _leaky_relu,
-    F.tanh: _activation("tanh"),
-    torch.tanh: _activation("tanh"),
-    F.sigmoid: _activation("sigmoid"),
-    torch.sigmoid: _activation("sigmoid"),
-    torch.special.expit: _activation("sigmoid"),
+    **torch_activations.FUNCTIONS,
+    **torch_arithmetic.FUNCTIONS,
     F.interpolate: _upsample,
     F.upsample: _upsample,
     F.upsample_nearest: _upsample,
@@ -320,14 +251,20 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     torch.squeeze: _reshape,
     torch.unsqueeze: _reshape,
     operator.getitem: _index,
+    getattr: _attribute,
 }
 
 _METHODS: dict[str, Callable[..., Draft]] = {
     **dict.fromkeys(("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"), _reshape),
     **dict.fromkeys(("contiguous", "clone", "detach"), _identity),
-    **{name: _activation(name) for name in ("relu", "tanh", "sigmoid")},
-    **{f"{name}_": _activation(name) for name in ("relu", "tanh", "sigmoid")},
+    **dict.fromkeys(("to", "float", "cpu", "type", "type_as"), _identity),
+    **torch_activations.METHODS,
+    **torch_arithmetic.METHODS,
 }
+
+
+_ARITHMETIC = frozenset({*torch_arithmetic.FUNCTIONS.values(), *torch_arithmetic.METHODS.values()})
+"""Readers that look themselves which of their arguments depends on the input."""
 
 
 def known_class(module: nn.Module) -> type[nn.Module] | None:
@@ -357,7 +294,7 @@ def read_function(target: Callable[..., Any] | str, args: Sequence[Any], kwargs:
 
     Args:
         target: the function, or the method's name.
-        args: its arguments; those that are no constants may be anything.
+        args: its arguments; `TRACED` stands for those that depend on the input.
         kwargs: its keyword arguments.
 
     Raises:
@@ -367,6 +304,11 @@ def read_function(target: Callable[..., Any] | str, args: Sequence[Any], kwargs:
     if reader is None:
         raise UnsupportedError("not supported")
     named = {("x" if key in ("input", "self") else key): value for key, value in kwargs.items()}
+    if reader not in _ARITHMETIC:
+        others = [*args[1:], *(value for key, value in named.items() if key != "x")]
+        first = args[0] if args else named.get("x")
+        if not isinstance(first, Traced) or any(isinstance(value, Traced) for value in others):
+            raise UnsupportedError("a weight or another argument depends on the input; only the first one may")
     return reader(*args, **named)
 
 

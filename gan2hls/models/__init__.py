@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,22 @@ def shipped_generator() -> tuple[Path, Path]:
     return resource("assets", "digits32.safetensors"), resource("assets", "digits32.json")
 
 
-def latents(count: int, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
-    """Standard-normal latents (count, *shape) from numpy's default generator, the same for a seed everywhere."""
-    return np.random.default_rng(seed).standard_normal((count, *shape), dtype=np.float32)
+Distribution = Literal["normal", "uniform"]
+"""What a generator's latents are drawn from: N(0, 1), or U(-1, 1)."""
+
+DISTRIBUTIONS: tuple[Distribution, ...] = ("normal", "uniform")
+DISTRIBUTION_TEXTS: dict[Distribution, str] = {"normal": "N(0, 1)", "uniform": "U(-1, 1)"}
+
+
+def latents(count: int, shape: Sequence[int], seed: int, distribution: Distribution = "normal") -> NDArray[np.float32]:
+    """Latents (count, *shape) from numpy's default generator, the same for a seed everywhere.
+
+    Args:
+        count, shape: how many, and of what shape.
+        seed: of the generator.
+        distribution: "normal" is N(0, 1), "uniform" is U(-1, 1).
+    """
+    generator = np.random.default_rng(seed)
+    if distribution == "uniform":
+        return generator.random((count, *shape), dtype=np.float32) * np.float32(2) - np.float32(1)
+    return generator.standard_normal((count, *shape), dtype=np.float32)

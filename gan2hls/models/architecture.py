@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gan2hls.config import read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import read_json
+from gan2hls.models import DISTRIBUTIONS, Distribution
 
 
 class Reshape(nn.Module):
@@ -106,6 +107,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {"Unflatten": {"dim": 1}}
 """Arguments that torch requires and for which we accept one value only."""
 
 
+_KEYS = ("input_shape", "distribution", "layers")
 _IMAGE_TYPES = ("ConvTranspose2d", "Conv2d", "BatchNorm2d", "Upsample", "Dropout2d")
 _VECTOR_TYPES = ("Linear", "BatchNorm1d")
 
@@ -128,15 +130,20 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A chain of layers and the shape of one input, without the batch: (features,) or (channels, height, width)."""
+    """A chain of layers and the shape of one input, without the batch: (features,) or (channels, height, width).
+
+    `distribution` is what inputs were drawn from in training, None where the description does not say it.
+    """
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
+    distribution: Distribution | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """The description as plain data, in the very format that `read_architecture` reads."""
         return {
             "input_shape": list(self.input_shape),
+            **({} if self.distribution is None else {"distribution": self.distribution}),
             "layers": [{"name": layer.name, "type": layer.type, **layer.arguments} for layer in self.layers],
         }
 
@@ -144,7 +151,8 @@ class Architecture:
 def read_architecture(source: Path | str | Mapping[str, Any], where: str | None = None) -> Architecture:
     """Read an architecture from a `.toml` or `.json` file, or from a mapping of the same content.
 
-    A table `architecture` at the top level (as in a generator's card) is entered, what stands beside it is ignored.
+    A table `architecture` at the top level (as in a generator's card) is entered; what stands beside it is ignored,
+    but for a `distribution`.
 
     Args:
         source: the file, or the mapping.
@@ -165,7 +173,8 @@ def read_architecture(source: Path | str | Mapping[str, Any], where: str | None 
         else:
             raise UserError(f"{path}: an architecture is a .toml or a .json file")
     if isinstance(values, Mapping) and "layers" not in values and isinstance(values.get("architecture"), Mapping):
-        values = values["architecture"]
+        beside = {key: values[key] for key in ("distribution",) if key in values}
+        values = {**beside, **values["architecture"]}
     problems: list[str] = []
     architecture = _parse(values, problems)
     raise_problems((f"{where}: {line}" for line in problems), f"{where}: the architecture is not accepted:")
@@ -181,19 +190,23 @@ def _parse(values: Any, problems: list[str]) -> Architecture:
         problems.append("expected a table with input_shape and layers")
         return Architecture((), ())
     for key in values:
-        if key not in ("input_shape", "layers"):
-            problems.append(f"unknown key {key!r} (accepted: input_shape, layers)")
+        if key not in _KEYS:
+            problems.append(f"unknown key {key!r} (accepted: {', '.join(_KEYS)})")
     shape: Any = values.get("input_shape")
     if not (_is_shape(shape) and len(shape) in (1, 3)):
         problems.append(f"input_shape must be [features] or [channels, height, width], got {shape!r}")
         shape = ()
+    distribution: Any = values.get("distribution")
+    if distribution is not None and distribution not in DISTRIBUTIONS:
+        accepted = " or ".join(map(repr, DISTRIBUTIONS))
+        problems.append(f"distribution {distribution!r} is not supported; use {accepted}")
     tables: Any = values.get("layers")
     if not isinstance(tables, list | tuple) or not tables:
         problems.append("layers must be a list of at least one table")
         tables = ()
     layers = [layer for i, table in enumerate(tables) if (layer := _parse_layer(i, table, problems)) is not None]
     _check_names([layer.name for layer in layers], problems)
-    return Architecture(tuple(shape), tuple(layers))
+    return Architecture(tuple(shape), tuple(layers), distribution)
 
 
 def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan2hls.errors import raise_problems
+from gan2hls.models import Distribution
 from gan2hls.models.architecture import Architecture, Chain, Layer, build_module
 
 
@@ -16,6 +17,7 @@ class GeneratorConfig:
     """Section `[generator]`."""
 
     latent: int = 64  # enough directions for ten digits in many hands; the first layer's cost grows with it
+    distribution: Distribution = "normal"  # of the latent vector's elements: N(0, 1); "uniform" is U(-1, 1)
     widths: tuple[int, ...] = (96, 48, 24)  # 190,000 parameters: small enough for a small FPGA, digits are crisp
 
     def __post_init__(self) -> None:
@@ -98,7 +100,7 @@ def architecture_of(config: DcganConfig) -> Architecture:
             add("BatchNorm2d", num_features=out_channels)
             add("ReLU")
     add("Tanh")
-    return Architecture((config.generator.latent, 1, 1), tuple(layers))
+    return Architecture((config.generator.latent, 1, 1), tuple(layers), config.generator.distribution)
 
 
 def build_generator(config: DcganConfig) -> Chain:

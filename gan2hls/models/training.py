@@ -258,7 +258,7 @@ def _step(config: TrainConfig, state: _State, real: Tensor) -> dict[str, float]:
     """One update of the discriminator and one of the generator, on the same generated images."""
     options, loss = config.training, LOSSES[config.training.loss]
     real = real.contiguous(memory_format=torch.channels_last)
-    latents = torch.randn((len(real), config.generator.latent, 1, 1), generator=state.latents)
+    latents = _latents(config, len(real), state.latents)
     fake = state.generator(latents)
 
     state.discriminator.requires_grad_(True)
@@ -285,6 +285,14 @@ def _step(config: TrainConfig, state: _State, real: Tensor) -> dict[str, float]:
     }
 
 
+def _latents(config: TrainConfig, count: int, source: torch.Generator) -> Tensor:
+    """Latents (count, latent, 1, 1) of the generator's distribution."""
+    shape = (count, config.generator.latent, 1, 1)
+    if config.generator.distribution == "uniform":
+        return torch.rand(shape, generator=source) * 2 - 1
+    return torch.randn(shape, generator=source)
+
+
 def final_generator(config: TrainConfig, state: _State) -> Chain:
     """The averaged generator, with batch-norm statistics measured on its own activations, in evaluation mode.
 
@@ -301,7 +309,7 @@ def final_generator(config: TrainConfig, state: _State) -> Chain:
     source = torch.Generator().manual_seed(_STATISTICS_STREAM)
     with torch.no_grad():
         for _ in range(_STATISTICS_BATCHES):
-            generator(torch.randn((_STATISTICS_BATCH, config.generator.latent, 1, 1), generator=source))
+            generator(_latents(config, _STATISTICS_BATCH, source))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return generator.eval()
@@ -310,9 +318,7 @@ def final_generator(config: TrainConfig, state: _State) -> Chain:
 def _sample(generator: Chain, config: TrainConfig) -> np.ndarray:
     source = torch.Generator().manual_seed(_SAMPLE_STREAM)
     with torch.no_grad():
-        images: Tensor = generator(
-            torch.randn((config.training.samples, config.generator.latent, 1, 1), generator=source)
-        )
+        images: Tensor = generator(_latents(config, config.training.samples, source))
     return images.contiguous().numpy()
 
 
@@ -335,7 +341,6 @@ def generator_card(config: TrainConfig, weights: Path, image_count: int, command
     return {
         "format": "gan2hls generator card 1",
         "architecture": architecture.to_mapping(),
-        "latent_distribution": "standard normal",
         "output_range": [-1.0, 1.0],
         "weights": {
             "file": weights.name,

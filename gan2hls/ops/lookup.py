@@ -1,4 +1,4 @@
-"""Lookup: any function of a narrow integer as a table, y = table[x - smallest x]; tanh and sigmoid are made here."""
+"""Lookup: any function of a narrow integer as a table, y = table[x - smallest x]."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,17 +11,15 @@ from gan2hls.ir import Fold, IntType, Op, TensorType, carrier
 from gan2hls.kernels import Port
 from gan2hls.kernels.lookup import LookupKernel
 
-FUNCTIONS: dict[str, Callable[[float], float]] = {
-    "tanh": math.tanh,
-    "sigmoid": lambda x: 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x)),
-}
 TABLE_BITS = 12
 """Most bits of a table's input."""
 
 
-def function_table(function: str, kind: IntType, scale: float, output: IntType, output_scale: float) -> np.ndarray:
-    """Table of `FUNCTIONS[function]` over all integers of type `kind`, round half up, saturated: (2^bits,) ints."""
-    values = [FUNCTIONS[function](x * scale) / output_scale for x in range(kind.min, kind.max + 1)]
+def function_table(
+    function: Callable[[float], float], kind: IntType, scale: float, output: IntType, output_scale: float
+) -> np.ndarray:
+    """Table of a function over all integers of type `kind`, round half up, saturated: (2^bits,) integers."""
+    values = [function(x * scale) / output_scale for x in range(kind.min, kind.max + 1)]
     return np.array([min(max(math.floor(v + 0.5), output.min), output.max) for v in values], dtype=np.int64)
 
 

@@ -1,7 +1,8 @@
 """Blocks: what becomes one requantization, so one point where values are quantized.
 
-A block is a multiply-accumulate layer with the batch-norms and the activation after it. Batch-norms and activations
-reach it through reshapes and upsampling, with which they commute. What finds no such layer becomes a block of its own.
+A block is a multiply-accumulate layer with the batch-norms, the arithmetic with constants and the activations after it,
+as far as one requantizer, or one table behind it, does them all. They reach it through reshapes and upsampling, with
+which they commute. What finds no such layer becomes a block of its own.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from gan2hls.frontends.float_model import (
     ActivationLayer,
-    BatchNormLayer,
+    AffineLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
     FloatLayer,
@@ -22,6 +23,7 @@ from gan2hls.frontends.float_model import (
     Shape,
     UpsampleLayer,
 )
+from gan2hls.quantization.activation import NO_ACTIVATION, Activation, moved_before, with_function, with_scalar_affine
 
 MacLayer = LinearLayer | Conv2dLayer | ConvTranspose2dLayer
 ShapeLayer = ReshapeLayer | UpsampleLayer
@@ -29,7 +31,7 @@ ShapeLayer = ReshapeLayer | UpsampleLayer
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """`y = activation(mac(x) · gain[c] + offset[c])`, any of the three possibly missing.
+    """`y = activation(mac(x) · gain[c] + offset[c])`, without `mac` of the input itself.
 
     Args:
         name: that of its first layer.
@@ -38,7 +40,7 @@ class Block:
         mac: the layer, without its bias; None if the block only scales and activates.
         gain: (channels,) float64.
         offset: (channels,) float64, the bias contained.
-        activation: or None.
+        activation: one that changes nothing if there is none.
     """
 
     name: str
@@ -48,15 +50,15 @@ class Block:
     mac: MacLayer | None
     gain: Tensor
     offset: Tensor
-    activation: ActivationLayer | None = None
+    activation: Activation = NO_ACTIVATION
 
     def before_activation(self, x: Tensor) -> Tensor:
         """Give `mac(x) · gain + offset` in the dtype of `x`."""
         return affine(self.mac, self.gain, self.offset, x)
 
     def activate(self, x: Tensor) -> Tensor:
-        """Apply the activation, if there is one."""
-        return x if self.activation is None else self.activation.forward(x)
+        """Apply the activation."""
+        return self.activation.forward(x)
 
 
 Step = Block | ShapeLayer
@@ -106,41 +108,74 @@ def _new_block(layer: FloatLayer) -> Block:
         offset, mac = torch.zeros(channels, dtype=torch.float64), None
     gain = torch.ones(channels, dtype=torch.float64)
     block = Block(layer.name, (layer.name,), layer.in_shape, layer.out_shape, mac, gain, offset)
-    if isinstance(layer, BatchNormLayer):
-        return replace(block, gain=layer.scale, offset=layer.offset)
-    return replace(block, activation=layer) if isinstance(layer, ActivationLayer) else block
+    if isinstance(layer, AffineLayer | ActivationLayer):
+        changed = _with_layer(replace(block, members=()), layer, [])
+        assert changed is not None, "a block that does nothing yet takes any layer"
+        return changed
+    return block
 
 
 def _joined(steps: list[Step], layer: FloatLayer) -> bool:
-    """Put a batch-norm or an activation into the last block, if that computes the same."""
+    """Put arithmetic or an activation into the last block, if that computes the same."""
     position = len(steps) - 1
     while position >= 0 and not isinstance(steps[position], Block):
         position -= 1
-    if position < 0 or not isinstance(layer, BatchNormLayer | ActivationLayer):
+    if position < 0 or not isinstance(layer, AffineLayer | ActivationLayer):
         return False
     block = steps[position]
     assert isinstance(block, Block)
-    if block.activation is not None:
-        return False
-    members = (*block.members, layer.name)
-    if isinstance(layer, ActivationLayer):
-        steps[position] = replace(block, members=members, activation=layer)
-        return True
     between = [step for step in steps[position + 1 :] if not isinstance(step, Block)]
-    moved = _norm_before(between, layer.scale, layer.offset)
-    if moved is None:
+    changed = _with_layer(block, layer, between)
+    if changed is None:
         return False
-    scale, offset = moved
-    steps[position] = replace(block, members=members, gain=block.gain * scale, offset=block.offset * scale + offset)
+    steps[position] = changed
     return True
 
 
-def _norm_before(between: Sequence[ShapeLayer], scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Give the batch-norm that does before the layers what (scale, offset) does after them; None if none does."""
+def _with_layer(block: Block, layer: AffineLayer | ActivationLayer, between: Sequence[ShapeLayer]) -> Block | None:
+    """Give the block that does what `layer` does behind it and what lies between; None if none does."""
+    members = (*block.members, layer.name)
+    if isinstance(layer, AffineLayer):
+        changed = _with_affine(block, layer.scale, layer.offset, between)
+    elif layer.kind == "hardsigmoid" and not block.activation.has_table:
+        # clamp(x / 6 + 1/2, 0, 1) needs no table.
+        sixth = torch.full((layer.in_shape[0],), 1 / 6, dtype=torch.float64)
+        changed = _with_affine(block, sixth, torch.full_like(sixth, 0.5), between)
+        clamp = replace(layer, kind="clamp", parameters={"low": 0.0, "high": 1.0})
+        changed = None if changed is None else _with_activation(changed, clamp)
+    else:
+        changed = _with_activation(block, layer)
+    return None if changed is None else replace(changed, members=members)
+
+
+def _with_activation(block: Block, layer: ActivationLayer) -> Block | None:
+    activation = with_function(block.activation, layer)
+    return None if activation is None else replace(block, activation=activation)
+
+
+def _with_affine(block: Block, scale: Tensor, offset: Tensor, between: Sequence[ShapeLayer]) -> Block | None:
+    if block.activation.has_table:
+        if bool((scale == scale[0]).all()) and bool((offset == offset[0]).all()):
+            return replace(block, activation=with_scalar_affine(block.activation, float(scale[0]), float(offset[0])))
+        return None
+    moved = _affine_before(between, scale, offset)
+    if moved is None:
+        return None
+    scale, offset = moved
+    activation = moved_before(block.activation, scale, offset)
+    if activation is None:
+        return None
+    return replace(block, activation=activation, gain=block.gain * scale, offset=block.offset * scale + offset)
+
+
+def _affine_before(between: Sequence[ShapeLayer], scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Give the scale and offset that do before the layers what these do after them; None if none do."""
     for layer in reversed(between):
         if isinstance(layer, UpsampleLayer):
             continue
-        if len(layer.in_shape) == 1 and len(layer.out_shape) == 3:
+        if bool((scale == scale[0]).all()) and bool((offset == offset[0]).all()):
+            scale, offset = scale[:1].expand(layer.in_shape[0]), offset[:1].expand(layer.in_shape[0])
+        elif len(layer.in_shape) == 1 and len(layer.out_shape) == 3:
             pixels = layer.out_shape[1] * layer.out_shape[2]
             scale, offset = scale.repeat_interleave(pixels), offset.repeat_interleave(pixels)
         elif layer.in_shape[0] != layer.out_shape[0]:

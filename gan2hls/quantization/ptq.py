@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import IntType
+from gan2hls.quantization.activation import Activation
 from gan2hls.quantization.blocks import Block, Step, make_blocks, out_rows
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.quantization.quantized_model import (
@@ -120,8 +122,14 @@ class _Observer:
 
 
 def _calibrate(steps: Sequence[Step], samples: Tensor) -> dict[str, _Observer]:
-    """Run the float model; observe the input (under ""), and what each block quantizes."""
-    observed = {name: _Observer(seed) for seed, name in enumerate(["", *(step.name for step in steps)])}
+    """Run the float model; observe the input (under ""), and what each block quantizes.
+
+    Raises:
+        UserError: a block overflows.
+    """
+    names = ["", *(step.name for step in steps)]
+    tables = [_result(step.name) for step in steps if isinstance(step, Block) and step.activation.has_table]
+    observed = {name: _Observer(seed) for seed, name in enumerate([*names, *tables])}
     with torch.no_grad():
         for chunk in samples.split(CALIBRATION_CHUNK):
             x = chunk
@@ -130,14 +138,21 @@ def _calibrate(steps: Sequence[Step], samples: Tensor) -> dict[str, _Observer]:
                 if isinstance(step, Block):
                     before = step.before_activation(x)
                     x = step.activate(before)
-                    observed[step.name].see(before if _has_table(step) else x)
+                    if not bool(torch.isfinite(x).all()):
+                        raise UserError(f"{step.name}: gives NaN or infinite values for the calibration samples")
+                    if step.activation.has_table:
+                        observed[step.name].see(before)
+                        observed[_result(step.name)].see(x)
+                    else:
+                        observed[step.name].see(x)
                 else:
                     x = step.forward(x)
     return observed
 
 
-def _has_table(block: Block) -> bool:
-    return block.activation is not None and block.activation.kind in ("tanh", "sigmoid")
+def _result(name: str) -> str:
+    """Under what the result of a table is observed; under the block's name stands what enters it."""
+    return f"{name}()"
 
 
 class _Quantizer:
@@ -173,11 +188,10 @@ class _Quantizer:
 
     def _block(self, block: Block, incoming: Format) -> QuantizedBlock:
         layer = self.config.layers.get(block.name, LayerConfig())
-        slope = block.activation.slope if block.activation is not None else 0.0
-        leaky = block.activation is not None and block.activation.kind == "leaky_relu"
-        if self.power_of_two:
-            slope = _on_grid(slope, _SLOPE_BITS)
-        weight, gain = self._weight(block, layer, leaky)
+        activation = block.activation
+        if self.power_of_two and activation.slope is not None:
+            activation = replace(activation, slope=_on_grid(activation.slope, _SLOPE_BITS))
+        weight, gain = self._weight(block, layer, activation.slope is not None)
         table, output = self._formats(block, layer)
         offset = block.offset
         if self.power_of_two:
@@ -192,8 +206,7 @@ class _Quantizer:
             weight=weight,
             gain=gain,
             offset=offset,
-            activation=None if block.activation is None else block.activation.kind,
-            slope=slope,
+            activation=activation,
             table=table,
             output=output,
         )
@@ -222,31 +235,36 @@ class _Quantizer:
 
     def _formats(self, block: Block, layer: LayerConfig) -> tuple[Format | None, Format]:
         """Choose the formats of a table's input (or None) and of the result."""
-        config, kind = self.config, block.activation.kind if block.activation is not None else None
+        config, activation = self.config, block.activation
         bits = layer.activation_bits
         if bits is None:
             bits = config.output_bits if block.name == self.last else config.activation_bits
-        signed = kind not in ("relu", "sigmoid") if layer.signed is None else layer.signed
-        result = IntType(bits, signed)
-        observer = self.observed[block.name]
-        if kind not in ("tanh", "sigmoid"):
-            return None, self._format(result, layer.activation_scale, observer)
-        scale = layer.activation_scale
-        if scale is None:
-            scale = math.ldexp(1.0, signed - bits) if self.power_of_two else 1.0 / result.max
-        output = Format(result, scale)
+        result = IntType(bits, activation.signed if layer.signed is None else layer.signed)
+        if not activation.has_table:
+            return None, self._format(result, layer.activation_scale, self.observed[block.name])
+        if layer.activation_scale is None and activation.fixed_range:
+            output = Format(result, _fixed_scale(activation, result, self.power_of_two))
+        else:
+            output = self._format(result, layer.activation_scale, self.observed[_result(block.name)])
         table_type = IntType(config.table_bits if layer.table_bits is None else layer.table_bits, True)
         if layer.table_scale is not None:
             return Format(table_type, layer.table_scale), output
-        largest = min(observer.magnitude(config, signed=True), _saturates_at(kind, scale))
+        observer = self.observed[block.name]
+        ends = [activation.flat_beyond(end, output.scale) for end in (observer.lowest, observer.highest)]
+        largest = min(observer.magnitude(config, signed=True), max(map(abs, ends)))
         samples = observer.samples.clamp(-largest, largest)
         return activation_format(samples, largest, table_type, self.power_of_two), output
 
 
-def _saturates_at(kind: str, scale: float) -> float:
-    """Give the argument from which on the function differs from 1 by less than half a step of its result."""
-    gap = min(scale / 2, 0.25)
-    return math.atanh(1 - gap) if kind == "tanh" else math.log((1 - gap) / gap)
+def _fixed_scale(activation: Activation, kind: IntType, power_of_two: bool) -> float:
+    """Give the scale that holds the whole range of a table's results."""
+    function = activation.function
+    scale = max(function.high / kind.max, function.low / kind.min if kind.signed else 0.0)
+    if not power_of_two:
+        return scale
+    below = math.ldexp(1.0, math.frexp(scale)[1] - 1)
+    # One step less than the whole range costs less than steps of twice the size: so do 127/128 for 1.
+    return below if scale * kind.max - below * kind.max <= below else 2 * below
 
 
 def _on_grid(value: float, fraction_bits: int) -> float:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gan2hls.errors import UserError
-from gan2hls.frontends.float_model import ActivationKind, ActivationLayer, Shape
+from gan2hls.frontends.float_model import Shape
+from gan2hls.quantization.activation import Activation
 from gan2hls.quantization.blocks import MacLayer, ShapeLayer, affine, from_out_rows
 from gan2hls.quantization.quantizers import Format, QuantizedWeight
 
@@ -15,7 +16,7 @@ from gan2hls.quantization.quantizers import Format, QuantizedWeight
 class QuantizedBlock:
     """`y = output.fake_quantize(activation(mac(x) · gain[c] + offset[c]))`.
 
-    tanh and sigmoid come from a table: what enters them is first quantized to the format `table`.
+    tanh and its like come from a table: what enters it is first quantized to the format `table`.
 
     Args:
         name: that of the block's first layer.
@@ -24,9 +25,8 @@ class QuantizedBlock:
         weight: integer weights and their scales; None without `mac`.
         gain: (channels,) float64, what the requantizer multiplies by beside the scales.
         offset: (channels,) float64.
-        activation: its kind, or None.
-        slope: factor of negative values of leaky_relu.
-        table: format of a table's input, for tanh and sigmoid; else None.
+        activation: one that changes nothing if there is none.
+        table: format of a table's input; None without a table.
         output: format of the result.
     """
 
@@ -37,8 +37,7 @@ class QuantizedBlock:
     weight: QuantizedWeight | None
     gain: Tensor
     offset: Tensor
-    activation: ActivationKind | None
-    slope: float
+    activation: Activation
     table: Format | None
     output: Format
 
@@ -47,10 +46,7 @@ class QuantizedBlock:
         x = affine(self.mac, self.gain, self.offset, x)
         if self.table is not None:
             x = self.table.fake_quantize(x)
-        if self.activation is not None:
-            shapes = {"in_shape": self.out_shape, "out_shape": self.out_shape}
-            x = ActivationLayer(name=self.name, kind=self.activation, slope=self.slope, **shapes).forward(x)
-        return self.output.fake_quantize(x)
+        return self.output.fake_quantize(self.activation.forward(x))
 
 
 QuantizedStep = QuantizedBlock | ShapeLayer

@@ -25,7 +25,7 @@ from gan2hls.report.figures import (
 )
 from gan2hls.report.layers import LayerRow, layer_rows, layer_table, row_values, times
 from gan2hls.report.pictures import Gallery, make_gallery
-from gan2hls.report.run import RunReport, psnr_text, verdict
+from gan2hls.report.run import RunReport, psnr_source, psnr_text, verdict
 from gan2hls.report.text import csv_text, markdown, markdown_line, markdown_table
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class _Panel:
     run: RunReport
     verdict: str
     psnr: str
+    psnr_source: str
     figures: list[Figure]
     rows: list[LayerRow]
     gallery: Gallery
@@ -116,7 +117,7 @@ def write_markdown(path: Path, title: str, runs: Sequence[RunReport], *, tools: 
 def _run_markdown(run: RunReport) -> str:
     figures = summary_figures(run.pipeline, run.clock_mhz, run)
     lines = [markdown_line(figure.name, figure.text, figure.source) for figure in figures]
-    lines.append(markdown_line("PSNR", psnr_text(run.psnr), "golden model against the float model"))
+    lines.append(markdown_line("PSNR", psnr_text(run.psnr), psnr_source(run)))
     headings = ["Layer", "Op", "Output", "Weights", "MACs", "PE × SIMD", "Multipliers", "Cycles", "Of interval"]
     rows = [
         [
@@ -148,6 +149,7 @@ def _panel(run: RunReport, index: int) -> _Panel:
         run=run,
         verdict=verdict(run),
         psnr=psnr_text(run.psnr),
+        psnr_source=psnr_source(run),
         figures=summary_figures(pipeline, run.clock_mhz, run),
         rows=rows,
         gallery=make_gallery(run),
@@ -167,6 +169,7 @@ def _run_json(run: RunReport) -> dict[str, Any]:
         "compared_values": dict(run.compared_values),
         "differing_values": run.total_differing,
         "psnr_db": run.psnr if math.isfinite(run.psnr) else None,  # JSON has no infinity: golden equals float then
+        "latents": run.latents,
         "measured": {"latency_cycles": run.latency_cycles, "interval_cycles": run.interval_cycles},
         "computed": report_values(run.pipeline, run.clock_mhz, run),
     }

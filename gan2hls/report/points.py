@@ -26,6 +26,7 @@ class Quality:
         fid: Fréchet distance of features, at least 0; None where no features fit the images.
         features: what the distance is taken of, "" without one.
         no_fid: why there is none, "" where there is one.
+        latents: what the latent vectors are drawn from, for people.
     """
 
     samples: int
@@ -34,6 +35,7 @@ class Quality:
     fid: float | None
     features: str
     no_fid: str = ""
+    latents: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class PointReport:
                 known[name] = _usage(known[name])
             clock = known["clock"]
             if clock is not None:
-                lists = {name: tuple(clock[name]) for name in ("seeds", "mhz", "critical_path")}
+                lists = {name: tuple(value) for name, value in clock.items() if isinstance(value, list)}
                 known["clock"] = Clock(**{**clock, **lists})
             known["layers"] = tuple(
                 LayerPoint(**{**layer, "shape": tuple(layer["shape"]), "usage": _usage(layer["usage"])})

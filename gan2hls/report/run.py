@@ -25,6 +25,7 @@ class RunReport:
         compared_values: name of a world ("C++", "RTL") → values that were compared with the golden model.
         differing_values: how many of them differ; 0 is the only good number.
         psnr: golden against float in dB; infinite where they are equal.
+        latents: what the compared latents are drawn from, for people, e.g. "N(0, 1)"; "" where it is not known.
         latency_cycles, interval_cycles: measured in RTL simulation, or None.
         clock_mhz: assumed clock.
 
@@ -44,6 +45,7 @@ class RunReport:
     latency_cycles: int | None
     interval_cycles: int | None
     clock_mhz: float
+    latents: str = ""
 
     def __post_init__(self) -> None:
         shape = self.real_images.shape
@@ -107,6 +109,11 @@ def verdict(run: RunReport) -> str:
     if not names:
         return "golden model only: nothing was compared" + tail
     return f"{' = '.join(['golden', *names])}: equal, {run.total_compared:,} values{tail}"
+
+
+def psnr_source(run: RunReport) -> str:
+    """What the PSNR compares."""
+    return "golden model against the float model" + (f", on latents of {run.latents}" if run.latents else "")
 
 
 def psnr_text(psnr: float) -> str:

@@ -152,6 +152,7 @@ def _html(report: SweepReport, plots: dict[str, Plot], tools: Tools) -> str:
         simulated=sum(point.cycles_are == SIMULATED and point.error is None for point in points),
         no_fid=sorted({p.quality.no_fid for p in points if p.quality and p.quality.no_fid}),
         samples=sorted({p.quality.samples for p in points if p.quality}),
+        latents=sorted({p.quality.latents for p in points if p.quality and p.quality.latents}),
         mixed=any(choice.is_mixed(point) for point in points),
         near_db=choice.NEAR_DB,
         good_db=choice.GOOD_DB,

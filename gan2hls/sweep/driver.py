@@ -18,7 +18,7 @@ from gan2hls.data import write_arrays
 from gan2hls.files import MARKER, check_output_directory, locked, sha256, write_bytes, write_json
 from gan2hls.flow_config import FlowConfig
 from gan2hls.frontends.float_model import FloatModel
-from gan2hls.inputs import calibration_inputs, input_contents, load_float_model
+from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.quantization.ptq import check_layer_names, quantized_blocks
 from gan2hls.report.points import PointReport, SweepReport
 from gan2hls.resources import program_digest
@@ -120,6 +120,7 @@ class Sweep:
         check_output_directory(self.directory, "sweep")
         self._points = expand(config)
         self._inputs = sha256(*input_contents(config))
+        self._source = latent_source(config)
         if local:
             _require_tools(config, self._points)
         if config.sweep.search:
@@ -227,6 +228,7 @@ class Sweep:
             config=point.quantize,
             images=self.config.sweep.images,
             seed=self.config.simulation.seed,
+            source=self._source,
         )
 
     def _estimate_task(self, point: Point, graph: str) -> EstimateTask:
@@ -239,10 +241,12 @@ class Sweep:
         if sweep.synth or sweep.place:
             wanted = sweep.clock_mhz if sweep.place else None
             title = f"synthesize {point.label}"
-            tasks.append(SynthTask(title, graph, folding, point.target, sweep.tool, sweep.place, wanted, sweep.seeds))
+            runs = (sweep.seeds, sweep.limit_s)
+            tasks.append(SynthTask(title, graph, folding, point.target, sweep.tool, sweep.place, wanted, *runs))
         if sweep.cosim:
             title, frames = f"simulate {point.label}", simulation.cosim_images
-            tasks.append(CosimTask(title, graph, folding, frames, simulation.stalls, simulation.seed))
+            drawn = (frames, simulation.stalls, simulation.seed, self._source.distribution)
+            tasks.append(CosimTask(title, graph, folding, *drawn))
         return tuple(tasks)
 
     def _steps(self, point: Point) -> Steps:
@@ -382,7 +386,8 @@ class Sweep:
         """The model, read when it is first needed."""
         if self._model is None:
             float_model: FloatModel = load_float_model(self.config.model)
-            calibration = calibration_inputs(self.config.calibration, float_model.input_shape)
+            shape, distribution = float_model.input_shape, self._source.distribution
+            calibration = calibration_inputs(self.config.calibration, shape, distribution)
             self._model = Model(float_model, calibration)
         return self._model
 

@@ -126,5 +126,8 @@ def notes(points: Sequence[PointReport]) -> list[str]:
     lines = ["MHz with ?: assumed, not a result of place and route. mult: hardware multipliers."] if points else []
     if features:
         lines.append(f"FID: {features}, against the float model's images.")
+    drawn = next((quality.latents for quality in qualities if quality.latents), "")
+    if drawn:
+        lines.append(f"Quality is measured on latents of {drawn}.")
     reason = next((quality.no_fid for quality in qualities if quality.no_fid), "")
     return [*lines, *([f"no FID: {reason}"] if reason else [])]

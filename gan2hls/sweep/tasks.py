@@ -26,10 +26,11 @@ from gan2hls.estimate import LayerEstimate, estimate
 from gan2hls.files import sha256
 from gan2hls.folding import Folding, Pipeline, make_pipeline
 from gan2hls.frontends.float_model import FloatModel
+from gan2hls.inputs import LatentSource
 from gan2hls.integerize import integerize
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import fid, psnr, ssim
-from gan2hls.models import latents
+from gan2hls.models import Distribution, latents
 from gan2hls.passes import check_equal
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
@@ -115,6 +116,7 @@ class QuantizeTask(Task):
         inputs: digest of the model's and calibration's files.
         calibration: settings of the calibration.
         seed: of the latents.
+        source: of the latents.
     """
 
     inputs: str
@@ -122,6 +124,7 @@ class QuantizeTask(Task):
     config: QuantizeConfig
     images: int
     seed: int
+    source: LatentSource
     kind = "quantize"
 
     def tools(self) -> dict[str, str]:
@@ -129,12 +132,14 @@ class QuantizeTask(Task):
 
     def run(self, payload: Model) -> Outcome:
         model = payload.float_model
-        z = latents(self.images, model.input_shape, self.seed)
+        z = self.source.draw(self.images, model.input_shape, self.seed, payload.calibration)
         graph = integerize(quantize_float_model(model, payload.calibration, self.config))
-        real = _references.get((self.inputs, self.images, self.seed), lambda: _forward(model, z))
+        key = (self.inputs, self.images, self.seed, self.source)
+        real = _references.get(key, lambda: _forward(model, z))
         golden = graph.run(z).astype(np.float32)
         files = {**_graph_files(graph), "images.npz": _npz(real=real[:PICTURES], golden=golden[:PICTURES])}
-        return Outcome({"quality": dataclasses.asdict(_quality(golden, real))}, files)
+        quality = _quality(golden, real, self.source.text(self.images, payload.calibration))
+        return Outcome({"quality": dataclasses.asdict(quality)}, files)
 
 
 @cache
@@ -154,7 +159,7 @@ def _forward(model: FloatModel, z: np.ndarray) -> np.ndarray:
         return np.concatenate([model.forward(part).numpy() for part in torch.from_numpy(z).split(FORWARD_CHUNK)])
 
 
-def _quality(golden: np.ndarray, real: np.ndarray) -> Quality:
+def _quality(golden: np.ndarray, real: np.ndarray, latents_text: str) -> Quality:
     noise = psnr(golden, real)
     distance = fid(golden, real)
     return Quality(
@@ -164,6 +169,7 @@ def _quality(golden: np.ndarray, real: np.ndarray) -> Quality:
         fid=distance.value,
         features=distance.features,
         no_fid=distance.reason,
+        latents=latents_text,
     )
 
 
@@ -271,6 +277,7 @@ class SynthTask(Task):
     place: bool
     clock_mhz: float | None
     seeds: int
+    limit_s: float
     kind = "synth"
 
     @property
@@ -302,6 +309,7 @@ class SynthTask(Task):
                 place=self.place,
                 clock_mhz=self.clock_mhz if self.is_placed else None,
                 seeds=self.seeds,
+                limit_s=self.limit_s,
                 scratch=name,
             )
         return Outcome(result.values())
@@ -316,6 +324,7 @@ class CosimTask(Task):
     images: int
     stalls: bool
     seed: int
+    distribution: Distribution
     kind = "cosim"
 
     def tools(self) -> dict[str, str]:
@@ -324,7 +333,8 @@ class CosimTask(Task):
     def run(self, payload: GraphFiles) -> Outcome:
         pipeline = _folded(self.graph, self.folding, payload)
         graph = pipeline.graph
-        inputs = graph.quantize_input(latents(self.images, graph.door_input_shape, self.seed))
+        z = latents(self.images, graph.door_input_shape, self.seed, self.distribution)
+        inputs = graph.quantize_input(z)
         with tempfile.TemporaryDirectory(prefix="gan2hls-sweep-") as name, _kept_log():
             folder = Path(name)
             write_rtl(pipeline, folder / "rtl", name=graph.name)

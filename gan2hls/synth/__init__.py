@@ -1,11 +1,13 @@
 """Synthesis: what a design takes of a part, and which clock it reaches there."""
 
 from gan2hls.synth.result import ESTIMATE, PLACED, SYNTHESIZED, Clock, MemoryUsage, StageUsage, SynthResult, Usage
+from gan2hls.synth.seeds import LIMIT_S
 from gan2hls.synth.synthesis import TOOLS, Design, synthesize
 from gan2hls.synth.vitis import read_csynth
 
 __all__ = [
     "ESTIMATE",
+    "LIMIT_S",
     "PLACED",
     "SYNTHESIZED",
     "TOOLS",

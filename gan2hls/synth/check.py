@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gan2hls.backends.render import render
+from gan2hls.backends.rtl import check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, UserError
 from gan2hls.files import write_text
 from gan2hls.pipeline import Pipeline
@@ -60,7 +61,7 @@ def check_netlist(
 
     Raises:
         MismatchError: one differs; the message gives the first.
-        UserError: no models of the target's cells are at hand.
+        UserError: no models of the target's cells are at hand, or a memory file is damaged.
         MissingToolError: yosys, Verilator or cocotb is missing. ToolError: one of them failed.
     """
     part = target_of(target) if isinstance(target, str) else target
@@ -70,6 +71,7 @@ def check_netlist(
     for name in COSIM_TOOLS:
         require_tool(name)
     with working_folder(work, scratch) as folder:
+        check_memories(pipeline, Path(rtl), name=top)
         design = Design.read(Path(rtl))
         design.copy(folder)
         say(f"yosys for {part.name}")

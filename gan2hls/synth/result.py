@@ -8,7 +8,7 @@ from typing import Any
 from gan2hls.errors import UserError
 from gan2hls.targets import Target, target
 
-FORMAT = 1
+FORMAT = 2
 """Of the JSON; a file of another format is not read."""
 
 ESTIMATE = "estimate"
@@ -94,6 +94,8 @@ class Clock:
         figures: what they come from, as in `SynthResult`.
         critical_path: the slowest path of the run whose clock is the median (of an even number, the lower middle one),
             from its start to its end, a line each.
+        routers: which of nextpnr's routers each run's figures are of; () where the tool has one.
+        unrouted: seeds for which no router ended in time, and that the median leaves out.
     """
 
     wanted_mhz: float | None
@@ -102,6 +104,8 @@ class Clock:
     mhz: tuple[float, ...]
     figures: str = PLACED
     critical_path: tuple[str, ...] = ()
+    routers: tuple[str, ...] = ()
+    unrouted: tuple[int, ...] = ()
 
     @property
     def reached_mhz(self) -> float:
@@ -237,5 +241,7 @@ def _usage(values: Any) -> Usage:
 def _clock(values: Any) -> Clock | None:
     if values is None:
         return None
-    seeds, mhz, path = (tuple(values[name]) for name in ("seeds", "mhz", "critical_path"))
-    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, values["figures"], path)
+    seeds, mhz, path, routers, unrouted = (
+        tuple(values[name]) for name in ("seeds", "mhz", "critical_path", "routers", "unrouted")
+    )
+    return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, values["figures"], path, routers, unrouted)

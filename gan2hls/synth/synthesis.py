@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan2hls.backends.rtl import write_rtl
+from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import ToolError, UserError
 from gan2hls.files import read_json, sha256, write_json
 from gan2hls.pipeline import Pipeline
@@ -21,6 +21,7 @@ from gan2hls.resources import resource
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
 from gan2hls.synth.result import PLACED, SYNTHESIZED, SynthResult
+from gan2hls.synth.seeds import LIMIT_S, LONGEST_LIMIT_S, SeedStore
 from gan2hls.synth.vivado import GOAL_MHZ, PARTS, run_vivado, vivado_part
 from gan2hls.synth.yosys import map_design, yosys_tool
 from gan2hls.targets import Target
@@ -92,6 +93,7 @@ def synthesize(
     place: bool = True,
     clock_mhz: float | None = None,
     seeds: int | Sequence[int] = 1,
+    limit_s: float = LIMIT_S,
     cache: Path | str | None = None,
     work: Path | str | None = None,
     scratch: Path | str | None = None,
@@ -111,7 +113,10 @@ def synthesize(
             targets are synthesized only.
         clock_mhz: wanted; None wants none, and only says what is reached.
         seeds: of place and route, a run each: how many (1, 2, …), or which.
-        cache: folder of results; one with the same sources, options and versions of the tools is not made again.
+        limit_s: seconds that each of nextpnr's routers may take for a seed; then the other one is tried, then the seed
+            is given up. Vivado has no limit.
+        cache: folder of results; one with the same sources, options and versions of the tools is not made again, nor
+            is the run of a seed.
         work: folder for scripts, netlists, logs and reports, which then stay; without it they go to a temporary folder,
             of which only the logs stay, and only where a tool failed.
         scratch: where that temporary folder is made; None takes the system's own.
@@ -122,7 +127,8 @@ def synthesize(
         The result, also where the part is too small or the clock is missed: see `SynthResult.problems`.
 
     Raises:
-        UserError: unknown target or tool, sources that are not there, a clock wanted that no tool can tell.
+        UserError: unknown target or tool, sources that are not there, damaged memory files, a clock wanted that no tool
+            can tell.
         MissingToolError: a tool is missing.
         ToolError: a tool failed.
     """
@@ -131,6 +137,8 @@ def synthesize(
     numbers = _seeds(seeds)
     if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
         raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
+    if not 0 < limit_s <= LONGEST_LIMIT_S:
+        raise UserError(f"limit {limit_s!r} is not accepted; give seconds above 0, {LONGEST_LIMIT_S:g} at most")
     placer = placer_of(part) if place and chosen == "yosys" else None
     if clock_mhz is not None and placer is None and (chosen == "yosys" or not place):
         raise UserError(_no_clock(part, place))
@@ -140,11 +148,13 @@ def synthesize(
                 raise UserError("synthesize needs a pipeline or the folder of a design")
             rtl = folder / "rtl"
             write_rtl(pipeline, rtl, name=top)
+        if pipeline is not None and sources is None:
+            check_memories(pipeline, Path(rtl), name=top)
         design = Design.read(Path(rtl), sources)
         if chosen == "vivado":
             job: _Job = _VivadoJob(design, top, part, clock_mhz, require_tool("vivado"), place)
         else:
-            job = _YosysJob(design, top, part, clock_mhz, yosys_tool(), placer, numbers)
+            job = _YosysJob(design, top, part, clock_mhz, yosys_tool(), placer, numbers, limit_s)
         return _cached(job, folder, None if cache is None else Path(cache), say, warn)
 
 
@@ -225,12 +235,14 @@ class _Job:
     def options(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+    def run(self, folder: Path, digest: str, cache: Path | None, say: Say, warn: Say) -> SynthResult:
         """Do it in a folder that holds the design."""
         raise NotImplementedError
 
-    def digest(self) -> str:
-        values = {"tools": self.tools(), "options": self.options(), "clock": self.clock_mhz, "target": self.part.name}
+    def digest(self, *without: str) -> str:
+        """Of all that the result depends on, but for options that are named."""
+        options = {name: value for name, value in self.options().items() if name not in without}
+        values = {"tools": self.tools(), "options": options, "clock": self.clock_mhz, "target": self.part.name}
         return sha256(_code(), self.top, json.dumps(values, sort_keys=True), self.design.digest())
 
 
@@ -256,7 +268,7 @@ class _VivadoJob(_Job):
         script = "out of context, hierarchy rebuilt"
         return {"part": vivado_part(self.part), "script": script, "place_and_route": self.place, "goal_mhz": goal}
 
-    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+    def run(self, folder: Path, digest: str, cache: Path | None, say: Say, warn: Say) -> SynthResult:
         start = time.monotonic()
         done = run_vivado(
             self.vivado,
@@ -287,6 +299,7 @@ class _YosysJob(_Job):
     yosys: Tool
     placer: Placer | None
     seeds: tuple[int, ...]
+    limit_s: float
 
     def tools(self) -> dict[str, str]:
         found = {self.yosys.name: self.yosys.version}
@@ -300,6 +313,7 @@ class _YosysJob(_Job):
             values["place_and_route"] = " ".join(self.placer.options)
             values["goal_mhz"] = self.goal_mhz
             values["seeds"] = list(self.seeds)
+            values["limit_s"] = self.limit_s
         return values
 
     @property
@@ -307,7 +321,7 @@ class _YosysJob(_Job):
         assert self.placer is not None
         return max(self.clock_mhz or 0.0, self.placer.goal_mhz)
 
-    def run(self, folder: Path, digest: str, say: Say) -> SynthResult:
+    def run(self, folder: Path, digest: str, cache: Path | None, say: Say, warn: Say) -> SynthResult:
         seconds: dict[str, float] = {}
         say(f"yosys for {self.part.name}")
         start = time.monotonic()
@@ -331,12 +345,15 @@ class _YosysJob(_Job):
         if not result.fits:
             return dataclasses.replace(result, unplaced="not placed and routed: the design is larger than the part")
         start = time.monotonic()
-        placed = self._place(mapped.netlist, folder, say)
-        notes = (*result.notes, *self.placer.notes)
+        placed = self._place(mapped.netlist, folder, SeedStore(cache, self.digest("seeds", "limit_s"), warn), say)
+        notes = (*result.notes, *self.placer.notes, *placed.notes)
         seconds[self.placer.tool] = round(time.monotonic() - start, 2)
+        if placed.clock is None:
+            reason = f"no clock: none of nextpnr's routers ended within {self.limit_s:g} s; try other seeds, or longer"
+            return dataclasses.replace(result, unplaced=reason, notes=notes)
         return dataclasses.replace(result, clock=placed.clock, placed=placed.cells, notes=notes)
 
-    def _place(self, netlist: Path, folder: Path, say: Say) -> Placed:
+    def _place(self, netlist: Path, folder: Path, store: SeedStore, say: Say) -> Placed:
         assert self.placer is not None
         return place_and_route(
             self.placer,
@@ -346,6 +363,8 @@ class _YosysJob(_Job):
             self.part,
             wanted_mhz=self.clock_mhz,
             seeds=self.seeds,
+            limit_s=self.limit_s,
+            store=store,
             folder=folder,
             say=say,
         )
@@ -360,7 +379,7 @@ def _cached(job: _Job, folder: Path, cache: Path | None, say: Say, warn: Say) ->
         except UserError as error:
             warn(f"{entry}: damaged entry of the cache, made anew ({error})")
     job.design.copy(folder)
-    result = job.run(folder, digest, say)
+    result = job.run(folder, digest, cache, say, warn)
     if entry is not None:
         values = result.values()
         write_json(entry, {"sha256": sha256(json.dumps(values)), "result": values})

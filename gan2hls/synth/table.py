@@ -41,9 +41,11 @@ def result_lines(result: SynthResult) -> Iterator[str]:
             yield line + (f" ({', '.join(others)})" if others else "")
     if result.clock is not None:
         clock = result.clock
-        runs = ", ".join(f"{mhz:.1f}" for mhz in clock.mhz)
+        routers = [f" ({router})" if router else "" for router in clock.routers or [""] * len(clock.mhz)]
+        runs = ", ".join(f"{mhz:.1f}{router}" for mhz, router in zip(clock.mhz, routers, strict=True))
         wanted = "none wanted" if clock.wanted_mhz is None else f"{clock.wanted_mhz:g} MHz wanted"
         seeds = f", median of seeds {', '.join(map(str, clock.seeds))}: {runs}" if len(clock.mhz) > 1 else ""
+        seeds = seeds or (f", seed {clock.seeds[0]}: {runs}" if clock.routers else "")
         yield f"clock: {clock.reached_mhz:.1f} MHz reached ({clock.figures}), {wanted}{seeds}"
         if clock.critical_path:
             yield f"slowest path: {_cell(clock.critical_path[0])} to {_cell(clock.critical_path[-1])}"

@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gan2hls.backends.render import render
 from gan2hls.errors import Gan2HlsError
@@ -78,7 +79,7 @@ def map_design(
 
     Raises:
         ToolError: yosys failed; its log stays in the folder.
-        Gan2HlsError: it made latches, or cells of a kind that would not be counted.
+        Gan2HlsError: it made latches, or cells of a kind that would not be counted; a memory file is too short.
     """
     log = run_yosys(tool, yosys_script(sources, top, target, contents=contents), name="yosys", folder=folder)
     recipe = RECIPES[target.family.name]
@@ -92,8 +93,18 @@ def map_design(
         raise Gan2HlsError(f"{top} on {target.name}: yosys made cells that gan2hls can not count: {', '.join(unknown)}")
     modules = read_json(folder / "memories.json")["modules"]
     memories = {name: cell for module in modules.values() for name, cell in module["cells"].items()}
+    _check_contents(memories)
     found = netlist.memory_usage(memories, log, top)
     return Mapped(folder / "netlist.json", netlist.usage(), netlist.stage_usage(), found)
+
+
+def _check_contents(memories: Mapping[str, Any]) -> None:
+    """yosys leaves what a memory file lacks undefined, without a word; no read-only memory is meant to be so."""
+    for name, cell in memories.items():
+        parameters = cell["parameters"]
+        made = name.startswith("$")  # by yosys, of a multiplexer
+        if not made and not int(str(parameters["WR_PORTS"]), 2) and "x" in str(parameters["INIT"]):
+            raise Gan2HlsError(f"{name}: not all words of this memory have a value; its memory file is too short")
 
 
 def _inputs(path: Path) -> dict[str, set[str]]:

@@ -101,6 +101,7 @@ module lookup #(
   );
 
 `ifndef SYNTHESIS
+  memory_assert #(.Depth(2 ** InBits), .Bits(OutBits), .File(TableFile)) u_assert_table ();
   stream_assert #(.Bits(1), .Beats(Beats)) u_assert_in (
     .clk, .rst_n, .tdata(1'b0), .tvalid(s_axis_tvalid), .tready(s_axis_tready), .tlast(s_axis_tlast)
   );

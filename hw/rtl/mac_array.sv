@@ -54,6 +54,9 @@ module mac_array #(
       end
       assign decoded[i*WeightBits+:WeightBits] = codebook[codes[i*CodeBits+:CodeBits]];
     end
+`ifndef SYNTHESIS
+    memory_assert #(.Depth(1 << CodeBits), .Bits(WeightBits), .File(CodebookFile)) u_assert ();
+`endif
   end else begin : gen_plain
     assign decoded = codes;
   end

@@ -30,6 +30,10 @@ module read_memory #(
     end
   end
 
+`ifndef SYNTHESIS
+  memory_assert #(.Depth(Depth), .Bits(Bits), .File(File)) u_assert ();
+`endif
+
   if (AddrBits > IndexBits) begin : gen_unused
     logic unused;
     assign unused = ^addr[AddrBits-1:IndexBits];

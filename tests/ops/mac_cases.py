@@ -1,11 +1,10 @@
-"""Cases of the multiply-accumulate ops, and torch in float64 as their outside reference."""
+"""Cases of the multiply-accumulate ops."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
-import torch
 
 from gan2hls.ir import Fold, IntType, TensorType
 from gan2hls.ops.mac import MacOp
@@ -67,18 +66,3 @@ def draw_fold(rng: np.random.Generator, op: MacOp, tensor: TensorType) -> Fold:
 
 def sizes(rng: np.random.Generator, count: int, most: int) -> list[int]:
     return [int(value) for value in rng.integers(1, most + 1, count)]
-
-
-def torch_operands(op: MacOp, x: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Input (n, channels, height, width) and weights (out, in, height, width), float64: exact below 2^53."""
-    table = np.asarray(op.codebook) if op.codebook is not None else None
-    weights = op.codes if table is None else table[op.codes]
-    assert np.abs(weights).sum() * np.abs(x).max() < 1 << 53
-    return (
-        torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))).double(),
-        torch.from_numpy(np.ascontiguousarray(weights.transpose(3, 2, 0, 1))).double(),
-    )
-
-
-def from_torch(y: torch.Tensor) -> np.ndarray:
-    return y.numpy().transpose(0, 2, 3, 1).astype(np.int64)

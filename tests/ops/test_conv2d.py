@@ -1,12 +1,11 @@
 """Convolution against torch's own."""
 
 import numpy as np
-import torch
 
 from gan2hls.ir import IntType
 from gan2hls.ops import Conv2d
 from tests.ops.contract import Case, OpContract, single
-from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, from_torch, integers, sizes, torch_operands
+from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, integers, sizes
 
 
 def make(rng: np.random.Generator) -> tuple[Conv2d, tuple[int, int]]:
@@ -79,9 +78,3 @@ class TestConv2d(OpContract):
                 "blocks bound by loading", op(2, 2, 3, 2, stride=(4, 4)), (7, 6, 3), U8, 2, 2, taps=(2, 2), rest=(2, 2)
             ),
         ]
-
-    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
-        (op,) = case.ops
-        assert isinstance(op, Conv2d)
-        values, weights = torch_operands(op, x)
-        return from_torch(torch.nn.functional.conv2d(values, weights, stride=op.stride, padding=op.padding))

@@ -1,12 +1,11 @@
 """Transposed convolution against torch's own."""
 
 import numpy as np
-import torch
 
 from gan2hls.ir import IntType
 from gan2hls.ops import ConvTranspose2d
 from tests.ops.contract import Case, OpContract, single
-from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, from_torch, integers, sizes, torch_operands
+from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, integers, sizes
 
 
 def make(rng: np.random.Generator) -> tuple[ConvTranspose2d, tuple[int, int]]:
@@ -104,10 +103,3 @@ class TestConvTranspose2d(OpContract):
                 rest=(1, 2),
             ),
         ]
-
-    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
-        (op,) = case.ops
-        assert isinstance(op, ConvTranspose2d)
-        values, weights = torch_operands(op, x)
-        options = {"stride": op.stride, "padding": op.padding, "output_padding": op.output_padding}
-        return from_torch(torch.nn.functional.conv_transpose2d(values, weights.transpose(0, 1), **options))

@@ -1,12 +1,11 @@
 """Fully connected layer against torch's own."""
 
 import numpy as np
-import torch
 
 from gan2hls.ir import IntType
 from gan2hls.ops import Dense
 from tests.ops.contract import Case, OpContract, single
-from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, from_torch, integers, torch_operands
+from tests.ops.mac_cases import S8, U8, draw_case, draw_weights, integers
 
 
 def make(rng: np.random.Generator) -> tuple[Dense, tuple[int, int]]:
@@ -32,10 +31,3 @@ class TestDense(OpContract):
             single("largest bits", op(6, 4, bits=16), (1, 1, 6), IntType(16, True), 1, 6),
             single("1-bit weights", binary, (1, 1, 12), IntType(2, True), 4, 5),
         ]
-
-    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
-        (op,) = case.ops
-        assert isinstance(op, Dense)
-        values, weights = torch_operands(op, x)
-        result = torch.nn.functional.linear(values[:, :, 0, 0], weights[:, :, 0, 0])
-        return from_torch(result[:, :, None, None])

@@ -1,12 +1,11 @@
 """Ops in a row with lanes that differ, so that width converters stand between them."""
 
 import numpy as np
-import torch
 
 from gan2hls.ir import Fold, IntType, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape, Upsample
 from tests.ops.contract import Case, OpContract
-from tests.ops.mac_cases import from_torch, integers, torch_operands
+from tests.ops.mac_cases import integers
 
 
 def narrow(rng: np.random.Generator, channels: int, shift: int, bits: int, signed: bool) -> Requantize:
@@ -54,26 +53,3 @@ class TestPipeline(OpContract):
         stages = case.pipeline().stages
         pairs = [(s.parameters["InLanes"], s.parameters["OutLanes"]) for s in stages if s.module == "width_converter"]
         assert pairs == [(3, 5), (5, 4), (2, 5), (4, 6), (6, 4), (4, 5)]
-
-    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
-        for op in case.ops:
-            if isinstance(op, Requantize):
-                total = x * op.multiplier + op.bias
-                x = np.clip(np.floor(total / 2.0**op.shift + 0.5), op.low, op.high).astype(np.int64)
-            elif isinstance(op, Reshape):
-                x = x.reshape(len(x), *op.shape)
-            elif isinstance(op, Upsample):
-                x = x.repeat(op.factor[0], axis=1).repeat(op.factor[1], axis=2)
-            else:
-                x = self._products(op, x)
-        return x
-
-    @staticmethod
-    def _products(op: Op, x: np.ndarray) -> np.ndarray:
-        assert isinstance(op, Dense | Conv2d | ConvTranspose2d)
-        values, weights = torch_operands(op, x)
-        if isinstance(op, ConvTranspose2d):
-            weights = weights.transpose(0, 1)
-            return from_torch(torch.nn.functional.conv_transpose2d(values, weights, stride=op.stride, padding=1))
-        padding = op.padding if isinstance(op, Conv2d) else 0
-        return from_torch(torch.nn.functional.conv2d(values, weights, padding=padding))

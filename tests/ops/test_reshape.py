@@ -29,16 +29,3 @@ class TestReshape(OpContract):
             single("wider", Reshape((2, 2, 6)), (4, 1, 6), IntType(1, False), 6, 1),
             single("padded beats in bursts", Reshape((3, 5, 4)), (4, 3, 5), s8, 3, 4),
         ]
-
-    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
-        (op,) = case.ops
-        assert isinstance(op, Reshape)
-        height, width, channels = op.shape
-        result = np.empty((len(x), *op.shape), dtype=np.int64)
-        for frame, elements in zip(result, x.tolist(), strict=True):
-            flat = iter([value for row in elements for pixel in row for value in pixel])
-            for y in range(height):
-                for column in range(width):
-                    for channel in range(channels):
-                        frame[y, column, channel] = next(flat)
-        return result

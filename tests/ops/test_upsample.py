@@ -1,12 +1,10 @@
 """Nearest-neighbour upsampling against torch's own."""
 
 import numpy as np
-import torch
 
 from gan2hls.ir import IntType
 from gan2hls.ops import Upsample
 from tests.ops.contract import Case, OpContract, draw_type, single
-from tests.ops.mac_cases import from_torch
 
 
 class TestUpsample(OpContract):
@@ -25,9 +23,3 @@ class TestUpsample(OpContract):
             single("rows only", Upsample((3, 1)), (2, 5, 3), s8, 2),
             single("columns only", Upsample((1, 3)), (3, 2, 5), IntType(11, False), 2),
         ]
-
-    def outside(self, case: Case, x: np.ndarray) -> np.ndarray:
-        (op,) = case.ops
-        assert isinstance(op, Upsample)
-        values = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))).double()
-        return from_torch(torch.nn.functional.interpolate(values, scale_factor=op.factor, mode="nearest"))

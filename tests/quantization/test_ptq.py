@@ -35,8 +35,8 @@ def members(name):
 
 def test_what_makes_a_block():
     assert members("dcgan") == [("0", "1", "2"), ("3", "4", "5"), ("6", "7")]
-    # Through Unflatten and Upsample; a second activation needs a block of its own.
-    assert members("linear_then_image") == [("0", "2"), ("4", "5", "6"), ("8",), ("9", "10")]
+    # Through Unflatten and Upsample; a second activation is joined where the requantizer does both.
+    assert members("linear_then_image") == [("0", "2"), ("4", "5", "6", "8"), ("9", "10")]
     assert members("mlp_norm_after_activation") == [("0", "1"), ("2",), ("3", "4")]
     assert members("norms_without_layer_before") == [("0", "2"), ("3",), ("4", "5")]
     assert members("image_to_vector") == [("0", "1"), ("3",), ("4", "5"), ("6", "8", "9")]

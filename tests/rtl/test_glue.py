@@ -162,7 +162,7 @@ def lookup(rng: np.random.Generator) -> Case:
     }  # fmt: skip
     return Case(
         "lookup", parameters, frames, [table[frame] for frame in frames], in_bits, out_bits, latency=3, interval=beats,
-        files={"table.mem": "".join(f"{value:x}\n" for value in table)},
+        files={"table.mem": "".join(f"{value:0{-(-out_bits // 4)}x}\n" for value in table)},
     )  # fmt: skip
 
 

@@ -70,7 +70,6 @@ def fields(values: np.ndarray, bits: int) -> np.ndarray:
     return (masked << (np.arange(values.shape[1], dtype=np.uint64) * np.uint64(bits))).sum(1, dtype=np.uint64)
 
 
-@pytest.mark.slow
 def test_every_lane_is_exact(rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", environment_with(require_tool("verilator"))["PATH"])
     monkeypatch.setenv("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_GLOBAL=-O0")

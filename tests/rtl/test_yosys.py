@@ -27,7 +27,7 @@ design = libyosys.Design()
 for line in sys.stdin:
     libyosys.run_pass(line, design)
 """
-KERNELS = sorted(path.stem for path in resource("hw", "rtl").glob("*.sv") if path.stem != "stream_assert")
+KERNELS = sorted(path.stem for path in resource("hw", "rtl").glob("*.sv") if not path.stem.endswith("_assert"))
 
 
 def yosys(script: list[str], folder: Path) -> dict[str, int]:

@@ -223,7 +223,7 @@ def test_a_failed_tool_leaves_its_log(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_worker_with_another_gan2hls_or_other_tools_is_refused() -> None:
-    task = tasks.CosimTask("simulate", "graph", {}, 1, False, 0)
+    task = tasks.CosimTask("simulate", "graph", {}, 1, False, 0, "normal")
     assert tasks.execute(task, {}, "another", {}).error == "the worker has another gan2hls installed than this one"
     wanted = {**task.tools(), "verilator": "4.0"}
     error = tasks.execute(task, {}, resources.program_digest(), wanted).error

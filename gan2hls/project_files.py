@@ -1,0 +1,97 @@
+"""The folder of a project: what is written into it, and what its manifest may say when it is read again."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gan2hls import __version__
+from gan2hls.backends.hls import part_problems, write_hls
+from gan2hls.backends.rtl import write_rtl
+from gan2hls.config import from_mapping
+from gan2hls.errors import UserError, raise_problems
+from gan2hls.files import MARKER, output_directory, read_json, write_json
+from gan2hls.folding import make_pipeline, read_given
+from gan2hls.ir import Fold, Graph
+from gan2hls.pipeline import Pipeline
+from gan2hls.targets import TARGETS
+
+VECTORS = 2
+"""Frames of golden vectors that a project carries for its own test bench."""
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """What a project was built for: the part and clock of the Vitis HLS script, and the target of its multipliers."""
+
+    part: str
+    clock_mhz: float
+    target: str | None
+
+    def __post_init__(self) -> None:
+        problems = list(part_problems(self.part))
+        if not 0 < self.clock_mhz < math.inf:
+            problems.append(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        if self.target is not None and self.target not in TARGETS:
+            problems.append(f"unknown target {self.target!r}; use one of {', '.join(TARGETS)}")
+        raise_problems(problems)
+
+
+def write_project(pipeline: Pipeline, directory: Path, settings: ProjectSettings) -> None:
+    """Write a project into a folder that is new, empty or a project, which is replaced.
+
+    Raises:
+        UserError: the folder exists and is not ours. Gan2HlsError: the disk is full and the like.
+    """
+    graph = pipeline.graph
+    kind = graph.input.int_type
+    shape = (VECTORS, *graph.input.shape)
+    inputs = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
+    vectors = (inputs, graph.run_stream(inputs).astype(np.int64))
+    part, clock_mhz = settings.part, settings.clock_mhz
+    with output_directory(directory, "project") as folder:
+        (folder / "graph").mkdir()
+        graph.write(folder / "graph")
+        write_hls(pipeline, folder / "hls", name=graph.name, part=part, clock_mhz=clock_mhz, vectors=vectors)
+        write_rtl(pipeline, folder / "rtl", name=graph.name)
+        manifest = {
+            "kind": "project",
+            "gan2hls": __version__,
+            **dataclasses.asdict(settings),
+            "folding": {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()},
+        }
+        write_json(folder / MARKER, manifest)
+
+
+@dataclass(frozen=True)
+class _Manifest(ProjectSettings):
+    folding: dict[str, Fold]
+
+
+def read_project(directory: Path) -> tuple[Pipeline, ProjectSettings]:
+    """What `write_project` wrote; a manifest or graph that was edited is believed in nothing that can not be.
+
+    Raises:
+        UserError: the folder is no project, or its manifest or graph is damaged or of another gan2hls.
+    """
+    path = directory / MARKER
+    values = read_json(path) if path.is_file() else None
+    if not isinstance(values, dict) or values.pop("kind", None) != "project":
+        raise UserError(f"{directory}: not a project made by gan2hls build")
+    version = values.pop("gan2hls", None)
+    if not isinstance(version, str):
+        raise UserError(f"{path}: damaged (it does not say by which gan2hls it was made); build the project again")
+    if version != __version__:
+        raise UserError(f"{path}: made by gan2hls {version:.40}, and this is {__version__}; build the project again")
+    graph = Graph.load(directory / "graph")
+    try:
+        manifest = from_mapping(_Manifest, values, "")
+        missing = [node.name for node in graph.nodes if node.name not in manifest.folding]
+        raise_problems(f"folding: node {name!r} has none" for name in missing)
+        pipeline = make_pipeline(graph, read_given(graph, manifest.folding))
+    except UserError as error:
+        problem = str(error).splitlines()[0].lstrip(".: ")
+        raise UserError(f"{path}: damaged ({problem}); build the project again") from None
+    return pipeline, ProjectSettings(manifest.part, manifest.clock_mhz, manifest.target)
