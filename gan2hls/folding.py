@@ -145,7 +145,8 @@ def _packing(op: MacOp, tensor: TensorType, family: Family | None) -> int:
     kind = tensor.int_type
     if family is None:
         return 1
-    return family.products(kind.bits, op.weight_bits, signed=kind.signed, symmetric=op.symmetric)
+    products = family.products(kind.bits, op.weight_bits, signed=kind.signed, symmetric=op.symmetric)
+    return min(products, op.most_packing(tensor))
 
 
 def _pareto(op: MacOp, tensor: TensorType, packing: int) -> Iterator[Choice]:
