@@ -287,7 +287,7 @@ def cosim(
     clock: Clock = None,
     waves: Waves = None,
 ) -> None:
-    """Simulate the generated SystemVerilog and compare it with the golden model."""
+    """Simulate the generated SystemVerilog and compare it with the golden model, its cycles with the cycle model."""
     if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
     quantization = (weight_bits, activation_bits, distribution)
@@ -297,12 +297,24 @@ def cosim(
     _print(f"golden = RTL: equal, {result['values']:,} values of {_frames(result['images'])}")
     interval = result["interval_cycles"]
     every = f"a frame every {interval:,} cycles" if interval is not None else "interval not measured with one frame"
-    _print(f"measured: latency {result['latency_cycles']:,} cycles, {every}")
+    _print(f"measured: latency {result['latency_cycles']:,} cycles, {every}; {_rhythm(result)}")
     if waves is not None:
         with _spinner() as spin:
             spin("waveform of one frame")
             run.waves(waves)
         _print(f"waveform: {waves}")
+
+
+def _rhythm(result: dict[str, Any]) -> str:
+    """How many frames the interval was measured over, and whether they follow each other as they always will."""
+    frames, steady = _frames(result["free_frames"]), result["steady_frames"]
+    if result["edited"]:
+        return f"over {frames}; the RTL was edited, so that the cycle model does not apply"
+    if steady is None:
+        return f"over {frames}, as the cycle model says; not steady yet"
+    if result["free_frames"] < steady:
+        return f"over {frames}, as the cycle model says; steady after {steady}"
+    return f"steady, over {frames}, as the cycle model says"
 
 
 def _frames(count: int) -> str:

@@ -319,7 +319,8 @@ class Run:
         project, simulation = self.project, self.config.simulation
         inputs, golden = self._vectors(project.graph, simulation.cosim_images)
         result = project.cosim(inputs, stalls=simulation.stalls, seed=simulation.seed)
-        cycles = {"latency_cycles": result.latency_cycles, "interval_cycles": result.interval_cycles}
+        measured = ("latency_cycles", "interval_cycles", "free_frames", "steady_frames", "edited")
+        cycles = {name: getattr(result, name) for name in measured}
         self._compare("RTL", new / "cosim", project.graph, result.outputs, golden, cycles)
 
     def waves(self, path: Path) -> None:

@@ -6,7 +6,6 @@ converters where neighbours disagree and buffers that keep the kernels from wait
 render what it says.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from gan2hls.buffers import size_buffers
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.ir import Fold, Graph, Op, TensorType
+from gan2hls.names import unique_identifier
 from gan2hls.ops.mac import MacOp, groups
 from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
 from gan2hls.targets import Family
@@ -150,7 +150,8 @@ def _packing(op: MacOp, tensor: TensorType, family: Family | None) -> int:
     kind = tensor.int_type
     if family is None:
         return 1
-    return family.products(kind.bits, op.weight_bits, signed=kind.signed, symmetric=op.symmetric)
+    products = family.products(kind.bits, op.weight_bits, signed=kind.signed, symmetric=op.symmetric)
+    return min(products, op.most_packing(tensor))
 
 
 def _pareto(op: MacOp, tensor: TensorType, packing: int) -> Iterator[Choice]:
@@ -268,7 +269,7 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
     """Kernels and streams of a graph under a folding that names every node (`choose_folding`)."""
     stages: list[Stage] = []
     streams: list[Stream] = []
-    names: set[str] = set()
+    names = {f"u_stream_{index}_fifo" for index in range(2 * len(graph.nodes) + 1)}  # what the RTL calls its FIFOs
 
     def stream(tensor: TensorType, lanes: int) -> Stream:
         kind = tensor.int_type
@@ -279,12 +280,16 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
         if not streams:
             streams.append(stream(tensor, fold.simd))
         elif streams[-1].lanes != fold.simd:
-            stages.append(_converter(_unique(f"{node.name}_lanes", names), tensor, streams[-1].lanes, fold.simd))
+            stages.append(
+                _converter(unique_identifier(f"{node.name}_lanes", names), tensor, streams[-1].lanes, fold.simd)
+            )
             streams.append(stream(tensor, fold.simd))
         parameters = node.op.kernel_parameters(tensor, fold)
         memories = node.op.memories(tensor, fold)
         cycles = node.op.cycles(tensor, fold)
-        stages.append(Stage(_unique(node.name, names), node.op.stem, parameters, memories, cycles, node.name))
+        stages.append(
+            Stage(unique_identifier(node.name, names, memories), node.op.stem, parameters, memories, cycles, node.name)
+        )
         streams.append(stream(output, fold.pe))
     return size_buffers(Pipeline(graph, folding, tuple(stages), tuple(streams)))
 
@@ -299,14 +304,3 @@ def _converter(name: str, tensor: TensorType, in_lanes: int, out_lanes: int) -> 
     }
     cycles = tensor.pixels * groups(tensor.channels, min(in_lanes, out_lanes))
     return Stage(name, "width_converter", parameters, {}, cycles)
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """A C and SystemVerilog identifier for `name` that is not taken yet."""
-    base = "u_" + re.sub(r"\W", "_", name)
-    candidate, count = base, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{base}_{count}"
-    taken.add(candidate)
-    return candidate

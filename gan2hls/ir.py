@@ -24,6 +24,7 @@ from threadpoolctl import ThreadpoolController
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import MARKER, output_directory, read_json, write_bytes, write_json
+from gan2hls.names import top_problem
 
 FORMAT_VERSION = 1
 """Version of the saved graph; a change of meaning raises it."""
@@ -207,7 +208,7 @@ class Graph:
         door_input_shape: shape, without the batch and in torch's order, of what `run` takes: (C, H, W) or any shape
             of as many elements, read as (C, H, W).
         door_output_shape: likewise of what `run` gives.
-        name: C identifier; the generated top module is called so.
+        name: of the generated top module and function, see `names.top_problem`.
     """
 
     input: TensorType
@@ -247,8 +248,8 @@ class Graph:
         problems: list[str] = []
         if not self.nodes:
             problems.append("the graph has no nodes")
-        if not self.name.isidentifier():
-            problems.append(f"graph name {self.name!r} is not a C identifier")
+        if problem := top_problem(self.name):
+            problems.append(f"graph {problem}")
         seen: set[str] = set()
         tensor = self.input
         for node in self.nodes:

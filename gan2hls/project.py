@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
@@ -29,7 +30,7 @@ from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
-from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl
+from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.tools import find_tool, require_tool, run_tool
@@ -158,12 +159,25 @@ class CosimResult:
         outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values.
         latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last
             output beat of the first frame, without stalls.
-        interval_cycles: cycles from frame to frame without stalls; None where only one frame ran.
+        interval_cycles: cycles between the last two frames that ran without stalls; None where only one ran so.
+        free_frames: how many ran without stalls; each of them ended in the cycle that the cycle model says, unless the
+            RTL was edited.
+        steady_frames: how many the cycle model takes to the rhythm in which all further ones follow each other; None
+            where it found none within `simulate.MOST_FREE_FRAMES` and `MOST_FREE_CYCLES`, and for edited RTL.
+        edited: whether the RTL is no longer what `build` wrote.
     """
 
     outputs: np.ndarray
     latency_cycles: int
     interval_cycles: int | None
+    free_frames: int = 1
+    steady_frames: int | None = None
+    edited: bool = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether the interval is that of steady state."""
+        return self.steady_frames is not None and self.free_frames >= self.steady_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +245,9 @@ class Project:
     ) -> CosimResult:
         """Simulate the RTL with cocotb on Verilator.
 
+        Without stalls as many frames run as the cycle model takes to its steady rhythm, those of `x` again and again,
+        if these end within `simulate.MOST_FREE_CYCLES` cycles; with a waveform those of `x` alone.
+
         Args:
             x: as `csim` takes it; all frames back to back.
             stalls: run all frames a second time, with random stalls on both sides; the outputs must stay the same.
@@ -238,17 +255,28 @@ class Project:
             waves: file to write a waveform to (VCD).
 
         Raises:
-            UserError: wrong shape or values. MissingToolError: no Verilator or cocotb. ToolError: the design does not
-            build, hangs, or breaks the stream protocol.
+            UserError: wrong shape or values, or a damaged memory file. MissingToolError: no Verilator or cocotb.
+            ToolError: the design does not build, hangs, or breaks the stream protocol.
+            MismatchError: a frame does not end in the cycle that the cycle model says, and the RTL was not edited.
         """
         inputs = self.graph.integers(x)
         if not len(inputs):
             raise UserError("cosim needs at least one frame")
-        design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
+        rtl, stream = self.directory / "rtl", self.graph.to_stream(inputs)
+        prediction = steady_prediction(self.pipeline, len(inputs), stalls)
+        edited = not is_as_written(self.pipeline, rtl, name=self.graph.name)
+        design = RtlDesign(rtl, self.graph.name, self.pipeline, stream, prediction, exact=not edited)
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump, keep=self._scratch)
-        return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
+        return CosimResult(
+            self._at_door(run.outputs, x),
+            run.latency_cycles,
+            run.interval_cycles,
+            free_frames=len(run.finished),
+            steady_frames=len(prediction.finished) if prediction.steady and not edited else None,
+            edited=edited,
+        )
 
     def synth(
         self,

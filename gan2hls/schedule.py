@@ -9,6 +9,7 @@ Cycles are counted from the one that takes the first input beat. What a kernel's
 offered the cycle after it was taken, room is seen the cycle after it was made) is the `+ 1` in a rule.
 """
 
+import math
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ def _source(start: int = 0) -> Beats:
     taken = start - 1
     while True:
         taken = yield taken + 1
+
+
+def _watched(up: Beats, cycles: list[int]) -> Beats:
+    """The same beats; `cycles` gets when each is taken."""
+    taken: Any = None
+    while True:
+        taken = yield up.send(taken)
+        cycles.append(taken)
 
 
 def _skid(up: Beats) -> Beats:
@@ -333,6 +342,9 @@ class Model:
                 beats = _mac(beats, walk, buffers.rings[index] * walk.pixel_words, steps[-1][0])
             else:
                 beats = _kernel(beats, stage)
+            if index + 1 < len(self.pipeline.stages):
+                steps.append(([], self.pipeline.streams[index + 1].beats))
+                beats = _watched(beats, steps[-1][0])
         return Run(_stream(beats, buffers.depths[-1]), self.pipeline.output.beats, steps, start)
 
 
@@ -375,9 +387,13 @@ class Run:
         taken.append(cycle)
         self.finished.append(cycle)
 
-    def settle(self, most: int) -> bool:
-        """Run until the last two frames are alike, `most` frames at most; whether they are."""
-        while len(self.finished) < most:
+    def settle(self, most: int, least: int = 3, within: float = math.inf) -> bool:
+        """Run until the last two frames are alike; whether they are.
+
+        It ends without that after `most` frames, or with the first that ends after `within` cycles, but not before
+        there are `least`.
+        """
+        while (count := len(self.finished)) < least or (count < most and self.finished[-1] <= within):
             self.frame()
             if len(self.finished) > 2 and self.steady:
                 return True
@@ -392,7 +408,9 @@ class Run:
     def steady(self) -> bool:
         """Whether all kernels did the same in their last two frames, later by one number of cycles.
 
-        Then they will do so for ever: what happens depends on no more of the past than that.
+        Then they will do so for ever: what happens depends on no more of the past than that. All means each beat of
+        each stream: a frame may end as long after the one before as that one did, and yet find the kernels between
+        further on than that one found them.
         """
         shifts: set[int] = set()
         for cycles, count in self._rhythms:
@@ -413,30 +431,43 @@ class Prediction:
             of the first frame.
         interval_cycles: from one frame's last output beat to the next one's, between the last two frames predicted.
         finished: when each frame's last output beat is taken, counted from the first input beat.
+        steady: whether all kernels did the same in the last two frames, and so will for ever.
         busy: by stage, the share of the interval in which it works.
     """
 
     latency_cycles: int
     interval_cycles: int
     finished: tuple[int, ...]
+    steady: bool
     busy: dict[str, float]
 
+    def end(self, frame: int) -> int | None:
+        """When a frame's last output beat is taken, also beyond those predicted; None where that is not known."""
+        beyond = frame + 1 - len(self.finished)
+        if beyond <= 0:
+            return self.finished[frame]
+        return self.finished[-1] + beyond * self.interval_cycles if self.steady else None
 
-def predict(pipeline: Pipeline, frames: int | None = None) -> Prediction:
+
+def predict(
+    pipeline: Pipeline, frames: int | None = None, *, most: int = MOST_FRAMES, least: int = 3, within: float = math.inf
+) -> Prediction:
     """Exact latency and interval of a pipeline's RTL.
 
     Args:
         pipeline: kernels and buffers.
         frames: how many follow each other, at least 2; by default as many as the interval needs to settle.
+        most, least, within: how long it may take to settle: at most so many frames, and no further one after `within`
+            cycles, but so many at least.
 
     Raises:
         Gan2HlsError: the pipeline comes to a standstill because a ring is too small.
     """
     run = Model(pipeline).run(Buffers.of(pipeline))
     if frames is None:
-        run.settle(MOST_FRAMES)
+        run.settle(most, least, within)
     else:
         for _ in range(max(2, frames)):
             run.frame()
     busy = {stage.name: stage.cycles / run.interval for stage in pipeline.stages}
-    return Prediction(run.finished[0], run.interval, tuple(run.finished), busy)
+    return Prediction(run.finished[0], run.interval, tuple(run.finished), len(run.finished) > 2 and run.steady, busy)

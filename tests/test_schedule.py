@@ -232,6 +232,23 @@ def test_the_least_ring_is_the_least(rng: np.random.Generator) -> None:
             assert least == 1 or alone(pipeline, index, least - 1) > cycles, describe(pipeline)
 
 
+def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
+    """Rings and output alone look steady after 24, 26, 24 cycles, when it is the frame after next that is alike."""
+    dense = Dense(rng.integers(-8, 8, (1, 1, 12, 45)), 4)
+    narrow = Requantize(np.full(45, 3), np.zeros(45, int), 6, -32, 31, S6, 1.0)
+    layer = ConvTranspose2d(rng.integers(-8, 8, (4, 4, 5, 3)), 4, padding=(2, 2))
+    nodes = tuple(Node(f"op{i}", op) for i, op in enumerate((dense, narrow, Reshape((3, 3, 5)), layer)))
+    graph = Graph(TensorType((1, 1, 12), S6, 1.0), nodes, (12, 1, 1), (3, 2, 2)).verify()
+    pipeline = make_pipeline(graph, choose_folding(graph, multipliers=57))
+    model = predict(pipeline, MANY_FRAMES)
+    assert set(np.diff(model.finished)) == {pipeline.interval_cycles} == {24}
+    assert predict(pipeline).steady
+    ring = max(rings(pipeline))
+    tight = with_ring(pipeline, ring, rings(pipeline)[ring] - 2)
+    assert set(np.diff(predict(tight, MANY_FRAMES).finished)) == {24, 26}
+    assert not predict(tight).steady
+
+
 def test_a_ring_that_is_too_small_is_told() -> None:
     op = Conv2d(np.ones((2, 2, 1, 1), int), 2)
     graph = Graph(TensorType((4, 4, 1), S6, 1.0), (Node("op", op),), (1, 4, 4), (1, 3, 3)).verify()

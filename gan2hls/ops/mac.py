@@ -26,6 +26,10 @@ BLOCK_RAM_WIDTHS = {512: 36, 1024: 18, 2048: 9}
 
 Deeper and narrower ones lack a ninth of the bits, so that synthesis makes deep memories of these, and multiplexers."""
 
+PACKED_BITS = 64
+"""Bits that the products which share a multiplier may take: what `packed_multiply.h` simulates in a native integer, and
+more than any hardware multiplier gives."""
+
 FLAT_BANKS = 8
 """Banks of a weight memory above which the choice among them takes one register more (`weight_memory.sv`)."""
 
@@ -161,8 +165,22 @@ class MacOp(Op):
         words = tensor.pixels * groups(tensor.channels, fold.simd)  # one is taken in a cycle
         return max(groups(self.codes.shape[3], fold.pe) * int(self.pixel_steps(tensor, fold).sum()), words)
 
+    def packed_bits(self, tensor: TensorType, packing: int) -> int:
+        """Signed bits of the product that `packing` output channels share (`packed_multiply.sv`)."""
+        kind = tensor.int_type
+        pitch = kind.bits + self.weight_bits
+        return kind.bits + (not kind.signed) + pitch * (packing - 1) + self.weight_bits + (not self.symmetric)
+
+    def most_packing(self, tensor: TensorType) -> int:
+        """Output channels that can share a multiplier: as many as fit `PACKED_BITS`, 1 at least."""
+        room = PACKED_BITS - self.packed_bits(tensor, 1)
+        return 1 + max(0, room // (tensor.int_type.bits + self.weight_bits))
+
     def fold_problem(self, tensor: TensorType, fold: Fold) -> str:
-        """What is wrong with the taps of a fold whose pe and simd are right, "" if nothing."""
+        """What is wrong with the taps or packing of a fold whose pe and simd are right, "" if nothing."""
+        if fold.packing > (limit := self.most_packing(tensor)):
+            bits = f"its products take {self.packed_bits(tensor, fold.packing)} bits of {PACKED_BITS}"
+            return f"packing {fold.packing} is not supported; use 1 to {limit}: {bits}"
         most = tuple(max(1, int(walk.count.max())) for walk in self.walks(tensor))
         rest = tensor.channels % fold.simd
         for what, values in (("tap", (fold.tap_rows, fold.tap_columns)), ("rest", (fold.rest_rows, fold.rest_columns))):

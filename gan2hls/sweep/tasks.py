@@ -37,7 +37,7 @@ from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report.points import Quality
 from gan2hls.resources import program_digest
-from gan2hls.simulate import COSIM_TOOLS, RtlDesign, simulate_rtl
+from gan2hls.simulate import COSIM_TOOLS, RtlDesign, simulate_rtl, steady_prediction
 from gan2hls.synth import synthesize
 from gan2hls.synth.nextpnr import placer_of
 from gan2hls.synth.synthesis import choose_tool
@@ -339,7 +339,9 @@ class CosimTask(Task):
         with tempfile.TemporaryDirectory(prefix="gan2hls-sweep-") as name, _kept_log():
             folder = Path(name)
             write_rtl(pipeline, folder / "rtl", name=graph.name)
-            design = RtlDesign(folder / "rtl", graph.name, pipeline, graph.to_stream(inputs))
+            stream = graph.to_stream(inputs)
+            prediction = steady_prediction(pipeline, len(stream), self.stalls)
+            design = RtlDesign(folder / "rtl", graph.name, pipeline, stream, prediction)
             (run,) = simulate_rtl([design], log=folder / "cosim.log", stalls=self.stalls, seed=self.seed)
         outputs, golden = graph.from_stream(run.outputs), graph.run_integers(inputs)
         difference = check_equal("RTL against the golden model", outputs, golden)
