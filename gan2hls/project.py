@@ -90,8 +90,12 @@ def calibration_samples(values: Any) -> torch.Tensor:
             raise TypeError("complex numbers")
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"calibration samples must be an array of real numbers: {str(error).split('. ')[0]}") from None
-    if samples.ndim < 2:
-        raise UserError(f"calibration samples have shape {tuple(samples.shape)}; expected (n, *input shape)")
+    if samples.ndim not in (2, 4):
+        hint = "; one sample needs a batch around it: x[None]" if samples.ndim in (1, 3) else ""
+        raise UserError(
+            f"calibration samples have shape {tuple(samples.shape)}; expected (n, features) or (n, channels, height, "
+            f"width), the batch first{hint}"
+        )
     return samples
 
 

@@ -325,7 +325,11 @@ def test_a_channel_of_zeros(tmp_path: Path) -> None:
         (np.zeros((8, 4, 1, 1)), {"overrides": {"9": {"weight_bits": 4}}}, "no layer '9'"),
         (np.zeros((8, 4, 1, 1)), {"overrides": {"0": {"bits": 4}}}, "unknown key 'bits'"),
         (np.zeros((8, 5, 1, 1)), {}, "5"),
-        (np.zeros(4), {}, r"calibration samples have shape \(4,\); expected \(n, \*input shape\)"),
+        (
+            np.zeros(4),
+            {},
+            r"calibration samples have shape \(4,\); expected \(n, features\) or \(n, channels, height, width\)",
+        ),
         (np.zeros((0, 4, 1, 1)), {}, "calibration"),
         (np.full((8, 4, 1, 1), np.inf), {}, "NaN or infinite"),
         (np.full((8, 4, 1, 1), "a"), {}, "calibration samples must be an array of real numbers"),

@@ -109,6 +109,21 @@ def test_every_layer_type_can_be_used():
         {"type": "Reshape", "shape": [1, 16, 10]},
         {"type": "Identity"},
         {"type": "Tanh"},
+        {"type": "ReLU6"},
+        {"type": "Hardtanh", "min_val": 0.0, "max_val": 2.0},
+        {"type": "ELU", "alpha": 0.5},
+        {"type": "SELU"},
+        {"type": "CELU", "alpha": 0.5},
+        {"type": "SiLU"},
+        {"type": "GELU", "approximate": "tanh"},
+        {"type": "Softplus", "beta": 2, "threshold": 10},
+        {"type": "Hardswish"},
+        {"type": "Hardsigmoid"},
+        {"type": "LogSigmoid"},
+        {"type": "Softsign"},
+        {"type": "Mish"},
+        {"type": "Tanhshrink"},
+        {"type": "Affine", "scale": 0.5, "offset": 0.5},
     ]
     assert {layer["type"] for layer in layers} == set(LAYER_TYPES)
     architecture = read_architecture({"input_shape": [8], "layers": layers})

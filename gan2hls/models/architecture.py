@@ -34,6 +34,20 @@ class Reshape(nn.Module):
         return f"shape={self.shape}"
 
 
+class Affine(nn.Module):
+    """`x · scale + offset` with two numbers, as (x + 1) / 2 behind a tanh."""
+
+    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale + self.offset
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, offset={self.offset}"
+
+
 def _is_int(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
@@ -67,6 +81,7 @@ _NUMBER = _Kind(_is_number, "a number")
 _CHANCE = _Kind(lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1")
 _POSITIVE = _Kind(lambda v: _is_number(v) and v > 0, "a number above 0")
 _SHAPE = _Kind(_is_shape, "a list of integers of at least 1")
+_GELU = _Kind(lambda v: v in ("none", "tanh"), "'none' or 'tanh'")
 _NEAREST = _Kind(lambda v: v == "nearest", "'nearest'")
 _DIM_ONE = _Kind(lambda v: v == 1 and not isinstance(v, bool), "1")
 
@@ -93,6 +108,21 @@ LAYER_TYPES: Mapping[str, _Type] = {
     "LeakyReLU": _Type(nn.LeakyReLU, {}, {"negative_slope": _NUMBER, **_IN_PLACE}),
     "Tanh": _Type(nn.Tanh, {}, {}),
     "Sigmoid": _Type(nn.Sigmoid, {}, {}),
+    "ReLU6": _Type(nn.ReLU6, {}, _IN_PLACE),
+    "Hardtanh": _Type(nn.Hardtanh, {}, {"min_val": _NUMBER, "max_val": _NUMBER, **_IN_PLACE}),
+    "ELU": _Type(nn.ELU, {}, {"alpha": _POSITIVE, **_IN_PLACE}),
+    "SELU": _Type(nn.SELU, {}, _IN_PLACE),
+    "CELU": _Type(nn.CELU, {}, {"alpha": _POSITIVE, **_IN_PLACE}),
+    "SiLU": _Type(nn.SiLU, {}, _IN_PLACE),
+    "GELU": _Type(nn.GELU, {}, {"approximate": _GELU}),
+    "Softplus": _Type(nn.Softplus, {}, {"beta": _POSITIVE, "threshold": _NUMBER}),
+    "Hardswish": _Type(nn.Hardswish, {}, _IN_PLACE),
+    "Hardsigmoid": _Type(nn.Hardsigmoid, {}, _IN_PLACE),
+    "LogSigmoid": _Type(nn.LogSigmoid, {}, {}),
+    "Softsign": _Type(nn.Softsign, {}, {}),
+    "Mish": _Type(nn.Mish, {}, _IN_PLACE),
+    "Tanhshrink": _Type(nn.Tanhshrink, {}, {}),
+    "Affine": _Type(Affine, {}, {"scale": _NUMBER, "offset": _NUMBER}),
     "Upsample": _Type(nn.Upsample, {"scale_factor": _SIZE}, {"mode": _NEAREST}),
     "Unflatten": _Type(nn.Unflatten, {"unflattened_size": _SHAPE}, {"dim": _DIM_ONE}),
     "Flatten": _Type(nn.Flatten, {}, {"start_dim": _AXIS, "end_dim": _AXIS}),
@@ -305,7 +335,10 @@ def layer_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
         UserError: a layer does not fit what comes before it.
     """
     shapes: list[tuple[int, ...]] = []
-    x = torch.empty((1, *architecture.input_shape), device="meta")
+    try:
+        x = torch.empty((1, *architecture.input_shape), device="meta")
+    except (RuntimeError, TypeError):
+        raise UserError(f"input_shape {list(architecture.input_shape)} is too large") from None
     for layer in architecture.layers:
         before = tuple(x.shape[1:])
         if problem := _misfit(layer, before):
@@ -313,7 +346,7 @@ def layer_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
         try:
             with torch.no_grad(), torch.device("meta"):
                 x = layer.make().eval()(x)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"{layer.name} ({layer.type}): does not accept an input of shape {before}: {reason}"
