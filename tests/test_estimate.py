@@ -108,8 +108,12 @@ def test_multipliers_and_block_rams_of_all_stored_networks(family: str) -> None:
     ("family", "first", "second", "product", "cells"),
     [
         ("ecp5", 8, 8, 16, 1),
-        ("ecp5", 4, 4, 8, 0),  # fewer than 9 bits
+        ("ecp5", 4, 4, 8, 1),  # however small, unlike Xilinx
+        ("ecp5", 8, 1, 9, 0),
+        ("ecp5", 20, 4, 24, 2),  # a slice of 2 bits takes one too, one of a single bit none
+        ("ecp5", 19, 6, 25, 1),
         ("ecp5", 24, 18, 42, 2),
+        ("ecp5", 24, 20, 44, 4),
         ("gowin", 8, 8, 16, 0.5),
         ("gowin", 10, 3, 13, 0),
         ("gowin", 22, 22, 44, 4),
