@@ -72,11 +72,14 @@ class RtlRun:
         latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat
             of the first frame, no side stalling.
         interval_cycles: from one frame's last output beat to the next one's, no side stalling; None for a single frame.
+        finished: when each frame's last output beat is taken, no side stalling, counted from the first input beat; as
+            `schedule.Prediction.finished`.
     """
 
     outputs: np.ndarray
     latency_cycles: int
     interval_cycles: int | None
+    finished: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +163,9 @@ def _read_run(folder: Path, design: RtlDesign, stalls: bool) -> RtlRun:
             raise MismatchError(f"RTL simulation of {design.top}: stalls change the output")
         outputs = stalled
     cycles = read_json(folder / f"{design.top}.cycles.json")
-    finished = cycles["finished"]
-    return RtlRun(outputs, cycles["latency"], finished[-1] - finished[-2] if len(finished) > 1 else None)
+    latency, first = cycles["latency"], cycles["finished"][0]
+    finished = tuple(cycle - first + latency for cycle in cycles["finished"])
+    return RtlRun(outputs, latency, finished[-1] - finished[-2] if len(finished) > 1 else None, finished)
 
 
 # -- C simulation -----------------------------------------------------------------------------------------------------
