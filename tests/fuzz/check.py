@@ -11,12 +11,16 @@ from tests.fuzz.networks import Network, difference
 from tests.ops.contract import compile_projects, select_case
 
 
-def check(networks: Sequence[Network], folder: Path) -> dict[int, list[str]]:
+def check(
+    networks: Sequence[Network], folder: Path, *, stalls: bool = True, optimize: bool = False
+) -> dict[int, list[str]]:
     """What is wrong with each network, by seed; those without fault are left out.
 
     Args:
         networks: with different seeds; compiled by one g++ run, and simulated in one Verilator build.
         folder: empty; gets the projects and the tools' logs.
+        stalls: whether the RTL runs a second time, with random stalls.
+        optimize: whether the simulator is optimised, which long simulations need.
 
     Raises:
         ToolError: what was written does not compile, a simulation hung, or a handshake was wrong; one network alone
@@ -39,7 +43,7 @@ def check(networks: Sequence[Network], folder: Path) -> dict[int, list[str]]:
         outputs = run_csim(library, network.pipeline, network.x)
         note(network, _labelled("C++", difference(outputs, golden[network.seed])))
     designs = [RtlDesign(folder / n.name / "rtl", n.name, n.pipeline, n.x) for n in networks]
-    runs = simulate_rtl(designs, log=folder / "rtl.log", seed=networks[0].seed, optimize=False)
+    runs = simulate_rtl(designs, log=folder / "rtl.log", stalls=stalls, seed=networks[0].seed, optimize=optimize)
     for network, run in zip(networks, runs, strict=True):
         note(network, _labelled("RTL", difference(run.outputs, golden[network.seed])))
         model = predict(network.pipeline, len(run.finished)).finished[: len(run.finished)]

@@ -74,7 +74,13 @@ def _chain(seed: int, rng: np.random.Generator) -> Network:
     buffers = "sized"
     if rng.integers(3) == 0:
         pipeline, buffers = chains.with_random_buffers(rng, pipeline), "random"
-    x = chains.draw_frames(rng, graph.input, FRAMES)
+    about = f"chain, input {graph.input}, {'chosen' if chosen else 'drawn'} folds, {buffers} buffers"
+    return chain_network(seed, pipeline, chains.draw_frames(rng, graph.input, FRAMES), about)
+
+
+def chain_network(seed: int, pipeline: Pipeline, x: np.ndarray, about: str) -> Network:
+    """The network of a pipeline whose graph is called `name_of(seed)`; each op is compared with `outside`."""
+    graph = pipeline.graph
 
     def problem(golden: np.ndarray) -> str:
         expected = x
@@ -86,7 +92,6 @@ def _chain(seed: int, rng: np.random.Generator) -> Network:
         write_hls(pipeline, folder / "hls", name=graph.name)
         write_rtl(pipeline, folder / "rtl", name=graph.name)
 
-    about = f"chain, input {graph.input}, {'chosen' if chosen else 'drawn'} folds, {buffers} buffers"
     return Network(seed, pipeline, x, problem, write, about)
 
 
