@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gan2hls.backends.render import render
+from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
 from gan2hls.folding import Pipeline
@@ -27,6 +28,9 @@ _TEMPLATES = {
 
 _EVERY_PROJECT = ("axis.h", "frames.h", "process.h", "sim/hls_stream.h", "sim/ap_axi_sdata.h")
 """Headers that the generated files use beside the kernels."""
+
+_WIDEST = 1 << 15
+"""Most bits of an ap_uint, whatever it is told."""
 
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
@@ -64,6 +68,7 @@ def write_hls(
         "streams": pipeline.streams,
         "stages": pipeline.stages,
         "stems": stems,
+        "axis_bits": max(bus_bits(pipeline.input), bus_bits(pipeline.output)),
     }
     for template, path in _TEMPLATES.items():
         write_text(directory / path.format(name=name), render(template, **values))
@@ -112,6 +117,10 @@ def _check(
             f"the pipeline has {len(pipeline.stages)} stages and {len(pipeline.streams)} streams; "
             "streams are one more than stages"
         )
+    for what, stream in (("input", pipeline.input), ("output", pipeline.output)):
+        if bus_bits(stream) > _WIDEST:
+            lanes = f"{stream.lanes} lanes of {stream.bits} bits"
+            problems.append(f"the {what} has {lanes}; use fewer, ap_uint holds {_WIDEST} bits")
     if vectors is not None:
         ends = zip(("input", "golden output"), vectors, (pipeline.streams[0], pipeline.streams[-1]), strict=True)
         for what, frames, stream in ends:
