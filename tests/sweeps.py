@@ -47,7 +47,6 @@ def point(weight_bits: int = 4, target: str = "ecp5-85k", multipliers: int = 64,
         "interval_cycles": 64000 // multipliers,
         "mac_multipliers": multipliers,
         "layers": layers(bits),
-        "seconds": 1.25,
     }
     return PointReport(**{**values, **changes})
 

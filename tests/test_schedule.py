@@ -14,7 +14,7 @@ from gan2hls.errors import Gan2HlsError
 from gan2hls.folding import STREAM_DEPTH, Pipeline, choose_folding, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
-from gan2hls.ops import Conv2d
+from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape
 from gan2hls.schedule import Buffers, Model, predict
 from gan2hls.simulate import RtlDesign, simulate_rtl
 from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, rings, with_ring

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan2hls.report.points import ASSUMED, SIMULATED, PointReport
-from gan2hls.sweep.driver import Listener
+from gan2hls.sweep.listener import Listener
 from gan2hls.synth.result import ESTIMATE
 
 SHOWN = 3
@@ -53,11 +53,11 @@ class Screen(Listener):
         self._running.remove(title)
         self._show()
 
-    def finished(self, point: PointReport) -> None:
+    def finished(self, point: PointReport, seconds: float) -> None:
         self._done += 1
         self._progress.update(self._line, completed=self._done)
         if not self._console.is_terminal:
-            state = f"failed: {point.error}" if point.error else f"{point.seconds:.1f} s"
+            state = f"failed: {point.error}" if point.error else f"{seconds:.1f} s" if seconds else "as before"
             self._console.print(f"{self._done}/{self._total} {point.label}: {state}", markup=False, soft_wrap=True)
 
     def searched(self, trials: int, wanted: int) -> None:
