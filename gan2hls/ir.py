@@ -252,8 +252,10 @@ class Graph:
             problems.append(f"graph {problem}")
         seen: set[str] = set()
         tensor = self.input
-        for node in self.nodes:
-            if node.name in seen:
+        for index, node in enumerate(self.nodes):
+            if not node.name:
+                problems.append(f"node {index} has no name")
+            elif node.name in seen:
                 problems.append(f"{node.name}: two nodes have this name")
             seen.add(node.name)
             found = [f"{node.name} ({type(node.op).__name__}): {line}" for line in node.op.verify(tensor)]

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gan2hls
+import gan2hls.project
+import gan2hls.simulate
 from gan2hls import tools
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
@@ -14,7 +17,16 @@ from gan2hls.folding import Pipeline, Stream, choose_folding, make_pipeline
 from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape
 from gan2hls.schedule import predict
-from gan2hls.simulate import RtlDesign, compile_csim, from_beats, run_csim, simulate_rtl, steady_prediction, to_beats
+from gan2hls.simulate import (
+    RtlDesign,
+    RtlRun,
+    compile_csim,
+    from_beats,
+    run_csim,
+    simulate_rtl,
+    steady_prediction,
+    to_beats,
+)
 from tests.ops.contract import Case, single
 from tests.ops.mac_cases import S8, integers
 
@@ -186,6 +198,34 @@ def test_how_many_frames_run_without_stalls(rng: np.random.Generator, tmp_path: 
     long = replace(short, finished=tuple(1_000_000 * (frame + 1) for frame in range(3)), steady=False)
     assert replace(many, prediction=long).free_frames(stalls=True, waves=False) == 3
     assert long.end(3) is None
+
+
+def test_a_project_says_what_its_interval_is_worth(rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
+    """Steady or not; the cycles of edited RTL are not compared."""
+    graph = late_rhythm(rng).graph
+    built = gan2hls.build(graph, tmp_path / "out", multipliers=56)
+    designs: list[RtlDesign] = []
+
+    def simulate(found: list[RtlDesign], **options: object) -> list[RtlRun]:
+        designs.extend(found)
+        ends = [found[0].prediction.end(frame) for frame in range(found[0].free_frames(stalls=True, waves=False))]
+        interval = ends[-1] - ends[-2] if len(ends) > 1 else None
+        return [RtlRun(graph.run_stream(found[0].x).astype(int), ends[0], interval, tuple(ends))]
+
+    monkeypatch.setattr(gan2hls.project, "simulate_rtl", simulate)
+    x = rng.integers(-128, 128, (1, 5, 1, 1))
+    result = built.cosim(x)
+    assert designs[0].exact and not result.edited
+    assert result.steady and result.free_frames == result.steady_frames > 3 and result.interval_cycles == 24
+    monkeypatch.setattr(gan2hls.simulate, "MOST_FREE_CYCLES", 60)
+    result = built.cosim(x)
+    assert not result.steady and result.free_frames == 1 and result.interval_cycles is result.steady_frames is None
+    monkeypatch.undo()
+    monkeypatch.setattr(gan2hls.project, "simulate_rtl", simulate)
+    source = tmp_path / "out" / "rtl" / "kernels" / "skid_buffer.sv"
+    source.write_text(source.read_text() + "// edited\n")
+    result = built.cosim(x)
+    assert not designs[2].exact and result.edited and not result.steady and result.steady_frames is None
 
 
 @needs_rtl
