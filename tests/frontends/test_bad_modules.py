@@ -199,7 +199,11 @@ BAD_WEIGHTS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "nan.pth": (".pth", lambda: _with(torch.full((4, 4), float("nan"))), "holds NaN or infinite values"),
     "double.pth": (".pth", lambda: _with(torch.eye(4, dtype=torch.float64) * 1e300), "too large for float32"),
     "deep.pth": (".pth", _deep_pickle, "deep.pth: "),
-    "deep_list.pth": (".pth", lambda: pickle.dumps(GOOD, protocol=0)[:50] + b"(" * 10_000, "accepted: .safetensors, or .pth"),
+    "deep_list.pth": (
+        ".pth",
+        lambda: pickle.dumps(GOOD, protocol=0)[:50] + b"(" * 10_000,
+        "accepted: .safetensors, or .pth",
+    ),
     "empty.safetensors": (".safetensors", lambda: b"", "damaged"),
     "half.safetensors": (".safetensors", lambda: SAFE[: len(SAFE) // 2], "damaged"),
     "header_past_the_end.safetensors": (".safetensors", lambda: _header({}, length=2**40), "damaged"),
