@@ -85,7 +85,8 @@ def _add_failure(reader: "_Reader", error: Exception, name: str) -> None:
     if reader.problems and unknown:
         reader.problems.append(f"{name}: forward was read as far as these problems allow{place(error.__traceback__)}")
         return
-    what = short(error) if isinstance(error, TraceStoppedError) else f"{type(error).__name__}: {short(error)}"
+    named = isinstance(error, TraceStoppedError) or not str(error).strip()
+    what = short(error) if named else f"{type(error).__name__}: {short(error)}"
     reader.problems.append(f"torch.fx can not trace {name}: {what}{place(error.__traceback__)}")
 
 

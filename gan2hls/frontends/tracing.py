@@ -80,6 +80,11 @@ class Value(fx.Proxy):
     def __getattr__(self, name: str) -> Any:
         return self.tracer.attribute(self, name)
 
+    @property
+    def __class__(self) -> type:  # what isinstance() asks
+        known = getattr(self.tracer, "values", {}).get(self.node)
+        return torch.Tensor if is_tensor(known) else Value
+
     def __len__(self) -> int:
         return len(self.tracer.known(self, "len()"))
 

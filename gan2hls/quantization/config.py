@@ -40,8 +40,8 @@ class LayerConfig:
         weight_bits, activation_bits, table_bits, weight_quantizer, granularity: as in `QuantizeConfig`.
         weight_scale: real value of one weight step, given by whoever trained the weights on it.
         activation_scale: real value of one step of the layer's result.
-        table_scale: real value of one step of what enters the table of tanh or sigmoid.
-        signed: whether the layer's result is; by default all but those of relu and sigmoid are.
+        table_scale: real value of one step of what enters a table, as that of tanh.
+        signed: whether the layer's result is; by default where it can be negative.
     """
 
     weight_bits: int | None = None
