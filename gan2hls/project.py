@@ -33,6 +33,7 @@ from gan2hls.report import report_values
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
+from gan2hls.targets import target as target_of
 from gan2hls.tools import find_tool, require_tool, run_tool
 
 PART = "xczu7ev-ffvc1156-2-e"
@@ -318,6 +319,7 @@ class Project:
             say=say,
             warn=say,
         )
+        result = dataclasses.replace(result, notes=(*result.notes, *self.other_family(target)))
         # As all of a project, without times: the same input gives the same bytes.
         write_json(self.directory / "synth" / f"{target}.json", dataclasses.replace(result, seconds={}).values())
         return result
@@ -332,7 +334,24 @@ class Project:
         Raises:
             UserError: unknown target, or a clock that is none.
         """
-        return estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
+        found = estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
+        return dataclasses.replace(found, notes=self.other_family(target))
+
+    def other_family(self, target: str) -> tuple[str, ...]:
+        """A line if the project was built for another family than a target's, or for none; figures are those of the
+        design as it is, which shares and splits multipliers as they are elsewhere.
+
+        Raises:
+            UserError: unknown target.
+        """
+        family = target_of(target).family
+        if self.target is not None and target_of(self.target).family == family:
+            return ()
+        built = f"for {self.target}" if self.target else "without a target"
+        return (
+            f"built {built}, not for {target}: its multipliers and pipeline registers are not those of a project built "
+            f"for {target} (gan2hls build --target {target})",
+        )
 
     def check_netlist(
         self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None

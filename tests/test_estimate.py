@@ -53,10 +53,21 @@ def ternary_network() -> Pipeline:
     return Case("ternary", TensorType((3, 3, 7), IntType(4, True), 1.0), ops, folds).pipeline()
 
 
-DESIGNS = {"leaky": leaky_network, "ternary": ternary_network, "network": network}
+def foreign_network() -> Pipeline:
+    """Three products a multiplier, as a DSP48E2 has room for, which an ECP5 makes of two."""
+    rng = np.random.default_rng(13)
+    conv = Conv2d(integers(rng, (3, 3, 4, 6), 4), 4, padding=(1, 1))
+    narrow = Requantize(rng.integers(300, 500, 6), rng.integers(-99, 99, 6), 12, -8, 7, IntType(4, True), 1.0)
+    folds = (Fold(6, 2, 3), Fold(1, 1))
+    return Case("foreign", TensorType((5, 5, 4), IntType(4, True), 1.0), (conv, narrow), folds).pipeline()
 
 
-@pytest.mark.parametrize(("name", "family"), [("leaky", "xc7"), ("ternary", "gowin"), ("network", "ecp5")])
+DESIGNS = {"foreign": foreign_network, "leaky": leaky_network, "ternary": ternary_network, "network": network}
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [("leaky", "xc7"), ("ternary", "gowin"), ("network", "ecp5"), ("foreign", "ecp5")]
+)
 def test_a_design_as_yosys_finds_it(name: str, family: str, tmp_path: Path) -> None:
     """None of these is in the set that the model is fitted to."""
     pipeline = DESIGNS[name]()
@@ -183,6 +194,18 @@ def test_command(tmp_path: Path) -> None:
     assert "frames/s at 50 MHz" in result.output and "slowest: op0 (conv_transpose2d)" in result.output
     shown = CliRunner().invoke(app, ["estimate", str(project.directory), "--target", "ecp5-85k", "--json"])
     assert json.loads(shown.output) == json.loads(json.dumps(project.estimate("ecp5-85k").values()))
+
+
+def test_a_project_built_for_another_family(tmp_path: Path) -> None:
+    from gan2hls.project import build
+
+    graph = network().graph
+    project = build(graph, tmp_path / "project", multipliers=8, target="zu3eg")
+    (note,) = project.estimate("ecp5-85k").notes
+    assert note.startswith("built for zu3eg, not for ecp5-85k: ") and "gan2hls build --target ecp5-85k" in note
+    assert not project.estimate("xcup").notes and not project.estimate("xck26").notes
+    shown = CliRunner().invoke(app, ["estimate", str(project.directory), "--target", "ecp5-85k"])
+    assert f"note: {note}" in shown.output.replace("\n", " ").replace("  ", " ")
 
 
 def test_command_errors(tmp_path: Path) -> None:

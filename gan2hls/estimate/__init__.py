@@ -57,6 +57,7 @@ class Estimate:
         weight_ram_bits: bits of the block RAMs that are taken for them.
         smape_percent: errors of LUTs and flip-flops on networks that the model was not fitted to.
         tools: what counted the networks that it was fitted to, name → version.
+        notes: what must be known beside the figures.
     """
 
     target: str
@@ -72,6 +73,7 @@ class Estimate:
     weight_ram_bits: float
     smape_percent: dict[str, float]
     tools: dict[str, str]
+    notes: tuple[str, ...] = ()
     figures: str = ESTIMATE
 
     @property

@@ -55,6 +55,8 @@ def estimate_lines(result: Estimate) -> Iterator[str]:
         f"{tools} (off by {luts:.1f} % and {flip_flops:.1f} % "
         "on networks that it was not fitted to)"
     )
+    for note in result.notes:
+        yield f"note: {note}"
 
 
 def _numbers(usage: Usage) -> list[str]:

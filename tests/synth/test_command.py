@@ -52,6 +52,8 @@ def test_a_table_and_a_file(built: Path, command: Command) -> None:
         assert words in out
     assert f"{100 * result.usage.luts / 32256:.1f} %" in out
     assert "table: synthesized, by pyosys" in out and f"result: {path}" in out
+    assert "note: built without a target, not for lifcl-40: " in out and "gan2hls build --target lifcl-40" in out
+    assert any("not for lifcl-40" in note for note in result.notes)
     before = path.read_bytes()
     assert command(built, "--target", "lifcl-40")[0] == 0
     shutil.rmtree(built / ".run")  # the cache
