@@ -32,7 +32,7 @@ from gan2hls.report import report_values
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl
 from gan2hls.synth import SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
-from gan2hls.tools import find_tool, require_tool, run_tool
+from gan2hls.tools import Tool, find_tool, require_tool, run_tool
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
@@ -346,7 +346,7 @@ class Project:
             MissingToolError: neither `vitis-run` (2024.1 and newer) nor `vitis_hls` is on PATH.
             ToolError: a step failed, or no IP came out.
         """
-        found = find_tool("vitis-run") or require_tool("vitis_hls")
+        found = vitis_tool()
         options = ["--mode", "hls", "--tcl"] if found.name == "vitis-run" else ["-f"]
         folder = self._scratch / "vitis"
         shutil.rmtree(folder, ignore_errors=True)
@@ -386,6 +386,15 @@ class Project:
     def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
         integers = self.graph.from_stream(stream)
         return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
+
+
+def vitis_tool() -> Tool:
+    """Vitis HLS, the newer one if both are here.
+
+    Raises:
+        MissingToolError: neither is on PATH.
+    """
+    return find_tool("vitis-run") or require_tool("vitis_hls")
 
 
 def _interruptible(work: Callable[[], np.ndarray]) -> np.ndarray:
