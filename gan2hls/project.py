@@ -19,7 +19,7 @@ from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import disk_errors, sha256, write_json
+from gan2hls.files import disk_errors, files_below, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
@@ -215,8 +215,10 @@ class Project:
     def _library(self) -> Path:
         """The compiled C++."""
         hls = self.directory / "hls"
+        if not hls.is_dir():
+            raise UserError(f"{hls}: no such folder; build the project again")
         with disk_errors(self._scratch):
-            files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
+            files = [path for path in files_below(hls) if path.suffix in (".h", ".cpp")]
             parts = [part for path in files for part in (path.name, path.read_bytes())]
 
         def make(folder: Path) -> Path:
@@ -349,8 +351,9 @@ class Project:
         found = vitis_tool()
         options = ["--mode", "hls", "--tcl"] if found.name == "vitis-run" else ["-f"]
         folder = self._scratch / "vitis"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.directory / "hls", folder)
+        remove_folder(folder)
+        with disk_errors(folder):
+            shutil.copytree(self.directory / "hls", folder)
         command = [str(found.path), *options, "build.tcl"]
         log = folder / "vitis.log"
         run_tool(command, what="Vitis HLS", log=log, cwd=folder)

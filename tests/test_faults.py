@@ -27,8 +27,12 @@ from tests.faults import ERRORS, Faults
 from tests.sweep.deeds import Inline
 from tests.test_flow import made, no_cosim, settings
 
-STEP = 7
+STEP = 19
 """The quick test lets every so manieth operation fail; it is prime to the number of errors, which take turns."""
+
+
+CACHES = ("run/cache", "run/project/.run")
+"""Of a sweep, and of a project."""
 
 
 def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,10 +48,10 @@ def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def entries(folder: Path) -> dict[str, bytes | None]:
-    """All files with their content, and all folders; without the cache of a sweep, in which what was done stays."""
+    """All files with their content, and all folders, without the caches, in which what was done stays."""
     folders = {str(path.relative_to(folder)): None for path in folder.rglob("*") if path.is_dir()}
     found: dict[str, bytes | None] = {**folders, **tree(folder)}
-    return {name: data for name, data in found.items() if not name.startswith("run/cache")}
+    return {name: data for name, data in found.items() if not name.startswith(CACHES)}
 
 
 Action = Callable[[Path, Say], None]
