@@ -304,10 +304,11 @@ def leftovers(path: Path) -> list[Path]:
 
 def _is_used(folder: Path) -> bool:
     owner = folder.name.split(".")[-3]
-    return folder in _in_use if owner == str(os.getpid()) else _is_running(owner)
+    return folder in _in_use if owner == str(os.getpid()) else is_running(owner)
 
 
-def _is_running(process: str) -> bool:
+def is_running(process: str) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(int(process), 0)
     except PermissionError:
