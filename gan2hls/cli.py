@@ -227,6 +227,10 @@ def build(
     vitis: Annotated[bool, typer.Option("--vitis", help="Also run Vitis HLS, up to the exported IP.")] = False,
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
+    if vitis:
+        from gan2hls.project import vitis_tool
+
+        vitis_tool()  # now, before anything is built
     quantization = (weight_bits, activation_bits, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("build", model, architecture, config, out, quantization, folding)
@@ -431,9 +435,12 @@ def synth(
     targets.target(target)  # an unknown name is said before anything is loaded
     from gan2hls.project import Project
     from gan2hls.synth import LIMIT_S
+    from gan2hls.synth.check import check_requirements
     from gan2hls.synth.table import result_lines, usage_table
 
     folder = project / "project" if (project / "project" / MARKER).is_file() else project
+    if check:
+        check_requirements(target)
     opened = Project.open(folder)
     with _spinner() as spin:
         limit_s = LIMIT_S if limit is None else limit

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gan2hls.errors import Gan2HlsError, UserError
 
@@ -62,13 +62,25 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         Gan2HlsError: the disk is full, the folder is not writable, and the like.
     """
-    path = Path(path)
+    with _replacing(Path(path)) as stream:
+        stream.write(data)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy a file of any size atomically; errors as `write_bytes`."""
+    with _replacing(Path(path)) as stream, disk_errors(source), source.open("rb") as content:
+        shutil.copyfileobj(content, stream)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` when it is whole."""
     # Opened like any file, not by mkstemp, so that the umask decides on its permissions.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with disk_errors(path), made_folder(path.parent):
         try:
             with temporary.open("xb") as stream:
-                stream.write(data)
+                yield stream
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -198,6 +210,20 @@ def scratch_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
             remove_folder(folder)
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and below it, in an order that does not depend on the file system.
+
+    Raises:
+        OSError: a folder can not be read; `Path.rglob` would leave out what is in it.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    walked = os.walk(folder, onerror=fail)
+    return sorted(Path(place) / name for place, _, names in walked for name in names)
+
+
 def partial_name(path: Path) -> Path:
     """A new hidden name beside `path` that tells which process uses it."""
     name = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
@@ -278,10 +304,11 @@ def leftovers(path: Path) -> list[Path]:
 
 def _is_used(folder: Path) -> bool:
     owner = folder.name.split(".")[-3]
-    return folder in _in_use if owner == str(os.getpid()) else _is_running(owner)
+    return folder in _in_use if owner == str(os.getpid()) else is_running(owner)
 
 
-def _is_running(process: str) -> bool:
+def is_running(process: str) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(int(process), 0)
     except PermissionError:

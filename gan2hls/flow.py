@@ -25,6 +25,7 @@ from gan2hls.files import (
     MARKER,
     check_output_directory,
     disk_errors,
+    files_below,
     locked,
     made_folder,
     read_bytes,
@@ -212,8 +213,9 @@ class Run:
         """Files of a stage, relative to the folder, in an order that does not depend on the file system."""
         for name in _FILES[stage]:
             path = folder / name
-            found = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
-            yield from (str(item.relative_to(folder)) for item in found)
+            if path.exists():  # a network whose output is no image has no picture
+                found = files_below(path) if path.is_dir() else [path]
+                yield from (str(item.relative_to(folder)) for item in found)
 
     @staticmethod
     def _outputs(stages: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ Arrays inside the graph hold exact integers in the cheapest exact carrier: float
 stays below 2^24, float64 below 2^53, int64 otherwise (`carrier`).
 """
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -250,6 +251,8 @@ class Graph:
             problems.append("the graph has no nodes")
         if problem := top_problem(self.name):
             problems.append(f"graph {problem}")
+        if self.input.scale is not None and not 0 < self.input.scale < math.inf:
+            problems.append(f"the input has a scale of {self.input.scale}, which must be above 0")
         seen: set[str] = set()
         tensor = self.input
         for index, node in enumerate(self.nodes):
@@ -263,6 +266,9 @@ class Graph:
             if found:
                 break
             tensor = node.op.output_type(tensor)
+            if tensor.scale is not None and not 0 < tensor.scale < math.inf:
+                problems.append(f"{node.name}: its result has a scale of {tensor.scale}, which must be above 0")
+                break
         else:
             for what, shape, inner in (
                 ("input", self.door_input_shape, self.input),
@@ -283,7 +289,8 @@ class Graph:
         self._check_door(x)
         if not np.isfinite(x).all():
             raise UserError("the input holds NaN or infinite values")
-        assert self.input.scale is not None
+        if self.input.scale is None:
+            raise UserError("the input of the graph has no scale; use run_integers")
         kind = self.input.int_type
         return np.clip(np.floor(x / self.input.scale + 0.5), kind.min, kind.max).astype(np.int64)
 
@@ -444,6 +451,8 @@ def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
         name, stem, attributes = item["name"], item["op"], dict(item["attributes"])
     except (TypeError, KeyError, ValueError):
         raise UserError(f"{where}: a node needs name, op and attributes, got {item!r}") from None
+    if not isinstance(name, str) or not isinstance(stem, str):
+        raise UserError(f"{where}: name and op of a node must be strings, got {name!r} and {stem!r}")
     registry = _registered_ops()
     if stem not in registry:
         raise UserError(f"{where}: {name}: unknown op {stem!r} (known: {', '.join(sorted(registry))})")

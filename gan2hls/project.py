@@ -20,7 +20,7 @@ from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import disk_errors, sha256, write_json
+from gan2hls.files import disk_errors, files_below, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
@@ -34,7 +34,7 @@ from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simu
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.targets import target as target_of
-from gan2hls.tools import find_tool, require_tool, run_tool
+from gan2hls.tools import Tool, find_tool, require_tool, run_tool
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
@@ -234,8 +234,10 @@ class Project:
     def _library(self) -> Path:
         """The compiled C++."""
         hls = self.directory / "hls"
+        if not hls.is_dir():
+            raise UserError(f"{hls}: no such folder; build the project again")
         with disk_errors(self._scratch):
-            files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
+            files = [path for path in files_below(hls) if path.suffix in (".h", ".cpp")]
             parts = [part for path in files for part in (path.name, path.read_bytes())]
 
         def make(folder: Path) -> Path:
@@ -399,11 +401,12 @@ class Project:
             MissingToolError: neither `vitis-run` (2024.1 and newer) nor `vitis_hls` is on PATH.
             ToolError: a step failed, or no IP came out.
         """
-        found = find_tool("vitis-run") or require_tool("vitis_hls")
+        found = vitis_tool()
         options = ["--mode", "hls", "--tcl"] if found.name == "vitis-run" else ["-f"]
         folder = self._scratch / "vitis"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.directory / "hls", folder)
+        remove_folder(folder)
+        with disk_errors(folder):
+            shutil.copytree(self.directory / "hls", folder)
         command = [str(found.path), *options, "build.tcl"]
         log = folder / "vitis.log"
         run_tool(command, what="Vitis HLS", log=log, cwd=folder)
@@ -439,6 +442,15 @@ class Project:
     def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
         integers = self.graph.from_stream(stream)
         return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
+
+
+def vitis_tool() -> Tool:
+    """Vitis HLS, the newer one if both are here.
+
+    Raises:
+        MissingToolError: neither is on PATH.
+    """
+    return find_tool("vitis-run") or require_tool("vitis_hls")
 
 
 def _interruptible(work: Callable[[], np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from gan2hls.backends.rtl import bench_text, bus_bits, check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
-from gan2hls.files import read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
+from gan2hls.files import copy_file, read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
 from gan2hls.folding import Pipeline, Stream
 from gan2hls.kept import kept_file
 from gan2hls.ops.mac import groups
@@ -171,8 +171,7 @@ def simulate_rtl(
             run_tool(command, what="RTL simulation", log=log, cwd=folder, env=environment_with(*tools))
         finally:
             if waves is not None and (folder / "dump.vcd").exists():
-                Path(waves).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / "dump.vcd", waves)
+                copy_file(folder / "dump.vcd", waves)
         return [_read_run(folder, design, stalls) for design in designs]
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import ToolError, UserError
-from gan2hls.files import read_json, sha256, write_json
+from gan2hls.files import is_running, read_json, sha256, write_json
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.synth.families import RECIPES, synth_command
@@ -203,7 +204,8 @@ def working_folder(work: Path | str | None, scratch: Path | str | None) -> Itera
         return
     if scratch is not None:
         Path(scratch).mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-", dir=scratch)).resolve()
+        _clean_up(Path(scratch))
+    path = Path(tempfile.mkdtemp(prefix=f"gan2hls-synth-{os.getpid()}-", dir=scratch)).resolve()
     keep = False
     try:
         yield path
@@ -217,6 +219,14 @@ def working_folder(work: Path | str | None, scratch: Path | str | None) -> Itera
             elif entry.suffix != ".log":
                 entry.unlink(missing_ok=True)
         if not keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _clean_up(scratch: Path) -> None:
+    """Remove the folders of processes that were killed; logs of a tool that failed stay."""
+    for path in scratch.glob("gan2hls-synth-*-*"):
+        only_logs = all(entry.suffix == ".log" for entry in path.iterdir())
+        if not only_logs and not is_running(path.name.split("-")[2]):
             shutil.rmtree(path, ignore_errors=True)
 
 

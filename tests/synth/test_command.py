@@ -122,3 +122,15 @@ def test_what_vitis_estimated(built: Path) -> None:
     assert result.figures == ESTIMATE
     values = json.loads((built / "synth" / "vitis-hls.json").read_text())
     assert SynthResult.from_values(values) == result
+
+
+def test_a_check_that_can_not_be_made_is_said_first(
+    built: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def synthesized(*_: object, **__: object) -> SynthResult:
+        raise AssertionError("it was synthesized")
+
+    monkeypatch.setattr(gan2hls.Project, "synth", synthesized)
+    code, out, err = command(built, "--target", "xcup", "--check")
+    assert (code, out) == (2, "")
+    assert "netlists of xcup can not be simulated; use ecp5" in err

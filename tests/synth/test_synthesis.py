@@ -262,3 +262,16 @@ def test_yosys_as_webassembly_gives_the_same(rtl: Path, monkeypatch: pytest.Monk
     other = synthesize(network(), rtl, TOP, "ecp5")
     assert other.tools.keys() == {"yosys"} and other.digest != native.digest
     assert (other.usage, other.stages, other.memories) == (native.usage, native.stages, native.memories)
+
+
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    dead, failed = (tmp_path / f"gan2hls-synth-4194305-{name}" for name in ("killed", "failed"))
+    for folder, name in ((dead, "netlist.json"), (dead, "yosys.log"), (failed, "yosys.log")):
+        folder.mkdir(exist_ok=True)
+        (folder / name).touch()
+    with synthesis.working_folder(None, tmp_path) as used:
+        (used / "netlist.json").touch()
+        with synthesis.working_folder(None, tmp_path):
+            assert set(tmp_path.iterdir()) >= {failed, used}
+            assert not dead.exists()
+    assert list(tmp_path.iterdir()) == [failed]
