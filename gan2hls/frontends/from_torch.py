@@ -120,7 +120,7 @@ def _usable_copy(module: nn.Module) -> nn.Module:
     try:
         copied = copy.deepcopy(module, memo)
     except Exception as error:
-        raise UserError(f"{type(module).__name__} can not be copied: {error}") from error
+        raise UserError(f"{type(module).__name__} can not be copied: {short(error)}") from error
     copied = copied.to("cpu", torch.float32).eval()
     for parameter in copied.parameters():
         parameter.requires_grad_(False)

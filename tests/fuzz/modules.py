@@ -167,21 +167,21 @@ def _through(float_block: Block, block: QuantizedBlock, shift: int, step: float,
     scale = step * (torch.ones_like(block.gain) if block.weight is None else block.weight.scale)
     accumulators = _absolute(block, before.exact.abs() + before.error) / scale.view(-1, *ones)
     entering = block.table or block.output
-    slopes = [1.0] if block.activation != "leaky_relu" else [1.0, block.slope]
+    slope = block.activation.slope
+    slopes = [1.0] if slope is None else [1.0, slope]
     factors = torch.stack([_rounding(slope * scale * block.gain / entering.scale, shift) for slope in slopes]).amax(0)
     offsets = torch.stack([_rounding(slope * block.offset / entering.scale, shift) for slope in slopes]).amax(0)
     numbers = (accumulators * factors.view(-1, *ones) + offsets.view(-1, *ones)) * entering.scale
     error = (found - wanted).abs() + _absolute(block, before.error) * gain.abs() + numbers
-    if block.activation == "leaky_relu":
-        error = error * max(1.0, block.slope) + numbers  # the sign is that of the rounded numbers
-        wanted_slope = float_block.activation.slope if float_block.activation is not None else block.slope
-        error = error + abs(block.slope - wanted_slope) * wanted.abs()
     after = float_block.activate(wanted)
     if block.table is not None:
-        error = error + block.table.scale / 2
-        if block.activation == "sigmoid":
-            error = error / 4  # its largest slope
-        error = error + (float_block.activate(_clipped(block.table, wanted)) - after).abs()
+        # Every function that is drawn never falls, or never rises, so that the ends of an interval go furthest.
+        ends = [wanted + sign * (error + block.table.scale / 2) for sign in (-1, 1)]
+        error = torch.stack([(float_block.activate(_clipped(block.table, end)) - after).abs() for end in ends]).amax(0)
+    elif slope is not None:
+        error = error * max(1.0, slope) + numbers  # the sign is that of the rounded numbers
+        wanted_slope = slope if float_block.activation.slope is None else float_block.activation.slope
+        error = error + abs(slope - wanted_slope) * wanted.abs()
     return _Values(after, error + block.output.scale / 2 + (_clipped(block.output, after) - after).abs())
 
 
