@@ -23,7 +23,7 @@ from tests.ops.contract import single
 from tests.ops.mac_cases import S8, integers
 from tests.rtl.test_mutations import MUTANTS
 
-SHORT = 10
+SHORT = 7
 """Networks in `make test`: one Verilator build, a minute or so."""
 
 needs_rtl = pytest.mark.skipif(
