@@ -55,7 +55,7 @@ class Estimate:
         mac_multipliers, other_multipliers: hardware multipliers of weights, and of requantization.
         weight_bits: bits of weights that are stored. ram_weight_bits: those of them that lie in block RAM.
         weight_ram_bits: bits of the block RAMs that are taken for them.
-        smape_percent: errors of LUTs and flip-flops on networks that the model was not fitted to.
+        unseen_percent: errors of LUTs and flip-flops on networks that the model did not see, as `Model.errors`.
         tools: what counted the networks that it was fitted to, name → version.
         notes: what must be known beside the figures.
     """
@@ -71,7 +71,7 @@ class Estimate:
     weight_bits: int
     ram_weight_bits: int
     weight_ram_bits: float
-    smape_percent: dict[str, float]
+    unseen_percent: dict[str, float]
     tools: dict[str, str]
     notes: tuple[str, ...] = ()
     figures: str = ESTIMATE
@@ -173,7 +173,7 @@ def estimate(
         weight_bits=sum(shape.words * shape.bits for shape, _ in weights),
         ram_weight_bits=sum(shape.words * shape.bits for shape, mapped in weights if mapped.block_rams),
         weight_ram_bits=sum(found.weight_rams for _, found in counted) * family.block_ram_bits,
-        smape_percent=dict(known.errors.get(family.name, {})),
+        unseen_percent=dict(known.errors.get(family.name, {})),
         tools=dict(known.tools),
     )
 

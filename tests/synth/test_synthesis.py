@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, UserError
-from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, synthesis, synthesize, yosys
+from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, nextpnr, synthesis, synthesize, yosys
 from gan2hls.targets import FAMILIES, TARGETS, Target
 from gan2hls.tools import find_tool, require_tool
 from tests.synth.networks import PE, SIMD, TOP, network, requantizer, write
@@ -106,6 +106,7 @@ def test_place_and_route_on_ecp5(rtl: Path, tmp_path: Path) -> None:
     result = synthesize(network(), rtl, TOP, "ecp5-25k", clock_mhz=400, seeds=(3, 5), work=tmp_path / "work")
     assert result.clock is not None
     assert result.clock.seeds == (3, 5) and len(set(result.clock.mhz)) == 2
+    assert result.clock.routers == ("router1", "router1") and not result.clock.unrouted
     assert 20 < min(result.clock.mhz) < 400 and result.clock.figures == PLACED
     reached = f"{result.clock.reached_mhz:.1f} MHz reached (median of 2 seeds)"
     assert result.problems() == [f"clock missed: 400 MHz wanted, {reached}"]
@@ -118,11 +119,22 @@ def test_place_and_route_on_ecp5(rtl: Path, tmp_path: Path) -> None:
     assert result.placed["DP16KD"] == (result.usage.block_rams, 56)
 
 
+def test_the_other_router_on_ecp5(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("nextpnr-ecp5")
+    placer = nextpnr.placer_of(TARGETS["ecp5-25k"])
+    assert placer is not None
+    monkeypatch.setitem(nextpnr._PLACERS, "ecp5-25k", dataclasses.replace(placer, routers=placer.routers[::-1]))
+    result = synthesize(network(), rtl, TOP, "ecp5-25k", work=tmp_path / "work")
+    assert result.clock is not None and result.clock.routers == ("router2",) and result.clock.reached_mhz > 20
+    assert "Running router2..." in (tmp_path / "work" / "nextpnr-1.log").read_text()
+
+
 def test_place_and_route_on_gowin(tmp_path: Path) -> None:
     needs("nextpnr-himbaechel")
     work = tmp_path / "work"
     result = synthesize(requantizer(), None, TOP, "gw2ar-18", clock_mhz=1, work=work)
     assert result.clock is not None and result.clock.reached_mhz > 20 and not result.problems()
+    assert result.clock.routers == ("router2",)
     ports = json.loads((work / "netlist.json").read_text())["modules"][TOP]["ports"]
     registers = sum(len(port["bits"]) for port in ports.values()) - 1
     assert result.placed["DFF"][0] == result.usage.flip_flops + registers, "each port but the clock has a register"
