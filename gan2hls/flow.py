@@ -160,7 +160,7 @@ class Run:
         manifest = read_json(self.directory / MARKER)
         stages = manifest.get("stages") if isinstance(manifest, dict) else None
         entries = stages if isinstance(stages, dict) else {}
-        return {stage: entries[stage] for stage in STAGES if isinstance(entries.get(stage), dict)}
+        return {stage: entries[stage] for stage in STAGES if _is_entry(entries.get(stage))}
 
     def _record(self, new: Path, changes: dict[str, dict[str, Any] | None]) -> None:
         """Write a manifest in which stages have other entries, or none."""
@@ -354,6 +354,13 @@ class Run:
             raise MismatchError(difference)
         result = {"images": len(outputs), "values": int(outputs.size), "equal": True, **more}
         write_json(path.with_suffix(".json"), result)
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether this is what a manifest says of a stage."""
+    if not isinstance(value, dict) or value.keys() != {"made_from", "files"} or not isinstance(value["files"], dict):
+        return False
+    return all(isinstance(text, str) for text in (value["made_from"], *value["files"].values()))
 
 
 def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> None:
