@@ -69,6 +69,18 @@ Config = Annotated[Path | None, typer.Option(help="TOML file with all settings; 
 Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/<name of the weights>.")]
 WeightBits = Annotated[int | None, typer.Option(help="Bits of a weight, 1 to 16. Default 8.")]
 ActivationBits = Annotated[int | None, typer.Option(help="Bits of an activation, 2 to 16. Default 8.")]
+InputBits = Annotated[
+    int | None,
+    typer.Option(help="Bits of the input, 2 to 16. Default 8, or as many as activations, if these have more."),
+]
+Method = Annotated[
+    str | None, typer.Option(help="How ranges of activations are found: auto, minmax or percentile. Default auto.")
+]
+BiasCorrection = Annotated[
+    bool | None,
+    typer.Option("--bias-correction/--no-bias-correction", help="Add what layers lack on average to their offsets."),
+]
+Quantizer = Annotated[str | None, typer.Option(help="Of weights: least_error or symmetric. Default least_error.")]
 Distribution = Annotated[
     str | None, typer.Option(help="Of the latents: normal, N(0, 1), or uniform, U(-1, 1). Default: as the card says.")
 ]
@@ -128,12 +140,22 @@ def _run(
 
 
 def _quantization(
-    weight_bits: int | None = None, activation_bits: int | None = None, distribution: str | None = None
+    weight_bits: int | None = None,
+    activation_bits: int | None = None,
+    input_bits: int | None = None,
+    quantizer: str | None = None,
+    method: str | None = None,
+    bias_correction: bool | None = None,
+    distribution: str | None = None,
 ) -> "list[Change]":
     """What the options of quantization change in the configuration."""
     return [
         ("quantize", "weight_bits", weight_bits),
         ("quantize", "activation_bits", activation_bits),
+        ("quantize", "input_bits", input_bits),
+        ("quantize", "weight_quantizer", quantizer),
+        ("quantize", "method", method),
+        ("quantize", "bias_correction", bias_correction),
         ("calibration", "distribution", distribution),
     ]
 
@@ -195,10 +217,15 @@ def quantize(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
-    run = _run("quantize", model, architecture, config, out, (weight_bits, activation_bits, distribution))
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
+    run = _run("quantize", model, architecture, config, out, quantization)
     _print_psnr(run)
     _print(f"integer graph: {run.directory / 'quantize'}")
 
@@ -218,6 +245,10 @@ def build(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -231,7 +262,7 @@ def build(
         from gan2hls.project import vitis_tool
 
         vitis_tool()  # now, before anything is built
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("build", model, architecture, config, out, quantization, folding)
     _show_project(run)
@@ -260,6 +291,10 @@ def csim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -268,7 +303,7 @@ def csim(
     clock: Clock = None,
 ) -> None:
     """Run the generated C++ and compare it with the golden model."""
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("csim", model, architecture, config, out, quantization, folding)
     result = run.summary("csim")
@@ -283,6 +318,10 @@ def cosim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -294,7 +333,7 @@ def cosim(
     """Simulate the generated SystemVerilog and compare it with the golden model, its cycles with the cycle model."""
     if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("cosim", model, architecture, config, out, quantization, folding)
     result = run.summary("cosim")
@@ -333,6 +372,10 @@ def report(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -341,7 +384,7 @@ def report(
     clock: Clock = None,
 ) -> None:
     """Run all stages and write report.html."""
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("report", model, architecture, config, out, quantization, folding)
     from gan2hls.report import verdict
@@ -367,6 +410,10 @@ def estimate(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -382,14 +429,14 @@ def estimate(
     from gan2hls.project import Project
 
     if model is not None and model.is_dir():
-        quantization = (weight_bits, activation_bits, distribution)
+        quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
         changes = (architecture, config, out, *quantization, multipliers, dsps, frames_per_second)
         if any(change is not None for change in changes):
             raise UserError(f"{model}: a project is estimated as it is; only --target, --clock and --json go with it")
         opened = Project.open(model / "project" if (model / "project" / MARKER).is_file() else model)
         result = opened.estimate(target, clock_mhz=clock)
     else:
-        quantization = (weight_bits, activation_bits, distribution)
+        quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
         folding = (multipliers, dsps, frames_per_second, target, clock)
         with _quiet(as_json):
             run = _run("quantize", model, architecture, config, out, quantization, folding)
@@ -486,8 +533,11 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = RUNS / "sweep",
     weight_bits: Annotated[str | None, typer.Option(help="List, e.g. 2,3,4,8. Default 2,3,4,5,6,8.")] = None,
     activation_bits: Annotated[str | None, typer.Option(help="List. Default 8.")] = None,
+    input_bits: InputBits = None,
+    quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default least_error.")] = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
-    quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default symmetric.")] = None,
     multipliers: Annotated[str | None, typer.Option(help="List of budgets, e.g. 32,64. Default 64.")] = None,
     dsps: Annotated[str | None, typer.Option(help="Instead: list of hardware multipliers in all.")] = None,
     frames_per_second: Annotated[str | None, typer.Option(help="Instead: list of rates to reach.")] = None,
@@ -513,7 +563,7 @@ def sweep(
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
-        ("calibration", "distribution", distribution),
+        *_quantization(None, None, input_bits, None, method, bias_correction, distribution),
         *options.changes(*lists),
         *(("sweep", name, value) for name, value in (("synth", synth), ("place", place), ("cosim", cosim))),
         *(("sweep", name, value) for name, value in (("seeds", seeds), ("limit_s", limit), ("clock_mhz", clock))),

@@ -54,7 +54,7 @@ def quantize(
     *,
     weight_bits: int = 8,
     activation_bits: int = 8,
-    method: str = "minmax",
+    method: str = "auto",
     overrides: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Graph:
@@ -65,7 +65,7 @@ def quantize(
         calibration: (n, *input shape) samples of the input, in torch's order.
         weight_bits: 1 to 16.
         activation_bits: 2 to 16.
-        method: how activation ranges are found, "minmax" or "percentile".
+        method: how activation ranges are found: "auto", "minmax" or "percentile".
         overrides: layer name → fields of `quantization.config.LayerConfig`.
         options: further fields of `quantization.config.QuantizeConfig`, e.g. scales="power_of_two".
 

@@ -320,7 +320,11 @@ def test_a_channel_of_zeros(tmp_path: Path) -> None:
         (np.zeros((8, 4, 1, 1)), {"weight_bits": 0}, "weight_bits 0 is not supported; use 1 to 16"),
         (np.zeros((8, 4, 1, 1)), {"activation_bits": 17}, "activation_bits 17 is not supported; use 2 to 16"),
         (np.zeros((8, 4, 1, 1)), {"weight_bits": 8.0}, "weight_bits: expected an integer, got 8.0"),
-        (np.zeros((8, 4, 1, 1)), {"method": "maxmin"}, "'maxmin' is not accepted; use one of 'minmax', 'percentile'"),
+        (
+            np.zeros((8, 4, 1, 1)),
+            {"method": "maxmin"},
+            "'maxmin' is not accepted; use one of 'auto', 'minmax', 'percentile'",
+        ),
         (np.zeros((8, 4, 1, 1)), {"weight_bit": 4}, "unknown key 'weight_bit'; did you mean 'weight_bits'"),
         (np.zeros((8, 4, 1, 1)), {"overrides": {"9": {"weight_bits": 4}}}, "no layer '9'"),
         (np.zeros((8, 4, 1, 1)), {"overrides": {"0": {"bits": 4}}}, "unknown key 'bits'"),

@@ -142,6 +142,40 @@ def test_quantize_and_build(command: Command, tmp_path: Path) -> None:
     assert not done.err
 
 
+def test_options_of_quantization(command: Command, tmp_path: Path) -> None:
+    """Each changes the configuration as its key does; the output says what latents were drawn."""
+    model = write_generator(tmp_path)
+    words = ("--input-bits", "5", "--quantizer", "symmetric", "--method", "minmax", "--no-bias-correction")
+    done = command("quantize", model, *words, "--distribution", "uniform", "--out", "options")
+    assert done.code == 0
+    assert "latents: U(-1, 1)\n" in done.out
+    text = "input_bits = 5\nweight_quantizer = 'symmetric'\nmethod = 'minmax'\nbias_correction = false\n"
+    (tmp_path / "c.toml").write_text(f"[quantize]\n{text}[calibration]\ndistribution = 'uniform'\n")
+    assert command("quantize", model, "--config", "c.toml", "--out", "file").code == 0
+    assert tree(tmp_path / "options") == tree(tmp_path / "file")
+    assert command("quantize", model, "--out", "defaults").code == 0
+    assert tree(tmp_path / "options") != tree(tmp_path / "defaults")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--method", "best"), "method: 'best' is not accepted; use one of 'auto', 'minmax', 'percentile'"),
+        (("--quantizer", "best"), "weight_quantizer 'best' is not known; use one of 'symmetric', 'least_error'"),
+        (("--input-bits", "17"), "input_bits 17 is not supported; use 2 to 16"),
+        (("--distribution", "gauss"), "distribution: 'gauss' is not accepted; use one of 'normal', 'uniform'"),
+    ],
+)
+def test_options_of_quantization_that_are_not_accepted(
+    command: Command, tmp_path: Path, words: tuple[str, ...], what: str
+) -> None:
+    for name in ("quantize", "sweep"):
+        done = command(name, write_generator(tmp_path), *words)
+        assert done.code == 2
+        assert what in done.err
+        assert not (tmp_path / "runs").exists()
+
+
 def test_build_for_a_target(command: Command, tmp_path: Path) -> None:
     """The table says what each layer takes, and the lines below it what the network takes and gives."""
     model = write_generator(tmp_path)

@@ -39,7 +39,7 @@ def test_a_grid_has_all_combinations(tmp_path: Path) -> None:
 
 def test_a_quantizer_is_named_where_it_is_not_the_common_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WEIGHT_QUANTIZERS, "another", WEIGHT_QUANTIZERS["symmetric"])
-    text = '[sweep]\nweight_bits = [4]\nweight_quantizer = ["symmetric", "another"]\ntarget = ["xcup"]\n'
+    text = '[sweep]\nweight_bits = [4]\nweight_quantizer = ["least_error", "another"]\ntarget = ["xcup"]\n'
     assert labels(tmp_path, text) == ["W4A8 m64 xcup", "W4A8 another m64 xcup"]
 
 
