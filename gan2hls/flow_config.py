@@ -1,6 +1,5 @@
 """The configuration of a flow, read from TOML and options."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
+from gan2hls.limits import CLOCKS_MHZ, FRAMES, number_problems
 from gan2hls.project import CLOCK_MHZ, PART
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.sweep_config import SweepConfig
@@ -42,6 +42,7 @@ class CalibrationConfig:
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, samples=1, seed=0))
+        FRAMES.check(self.samples, "samples")
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,7 @@ class HlsConfig:
     clock_mhz: float = CLOCK_MHZ  # also what the report counts time with
 
     def __post_init__(self) -> None:
-        if not 0 < self.clock_mhz < math.inf:
-            raise UserError(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        raise_problems(number_problems("clock_mhz", self.clock_mhz, CLOCKS_MHZ))
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,8 @@ class SimulationConfig:
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, csim_images=1, cosim_images=1, seed=0))
+        for name in ("csim_images", "cosim_images"):
+            FRAMES.check(getattr(self, name), name)
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,19 @@ import torch
 from torch import nn
 
 from gan2hls import __version__
+from gan2hls.arguments import checked
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
-from gan2hls.config import from_mapping
-from gan2hls.errors import ToolError, UserError, raise_problems
+from gan2hls.config import convert, from_mapping
+from gan2hls.errors import ToolError, UserError, raise_problems, shown
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import MARKER, output_directory, read_json, sha256, write_json
+from gan2hls.files import MARKER, is_file, output_directory, read_json, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Folding, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
 from gan2hls.ir import Graph
+from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
@@ -49,6 +51,7 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
     return from_torch.load(source, architecture=architecture)
 
 
+@checked
 def quantize(
     model: nn.Module,
     calibration: np.ndarray | torch.Tensor,
@@ -97,6 +100,7 @@ def calibration_samples(values: Any) -> torch.Tensor:
     return samples
 
 
+@checked
 def build(
     graph: Graph,
     directory: Path | str,
@@ -125,6 +129,7 @@ def build(
         UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches.
     """
     graph.verify()
+    raise_problems(number_problems("clock_mhz", clock_mhz, CLOCKS_MHZ))
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
     pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, _checked_folding(folding or {})))
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
@@ -142,13 +147,14 @@ def _checked_folding(given: Given) -> dict[str, Fold]:
         if isinstance(values, tuple | list) and len(values) == 2:
             values = {"pe": values[0], "simd": values[1]}
         if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
-            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {fold!r}")
+            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(fold)}")
         elif unknown := [key for key in values if key not in accepted]:
             problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
-        elif not all(type(value) is int for value in values.values()):
-            problems.append(f"folding of {name}: expected integers, got {fold!r}")
         else:
-            folding[name] = Fold(**values)
+            wrong: list[str] = []
+            numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
+            problems += wrong
+            folding[name] = Fold(**numbers)
     raise_problems(problems)
     return folding
 
@@ -212,6 +218,7 @@ class Project:
         return self.pipeline.graph
 
     @staticmethod
+    @checked
     def open(directory: Path | str) -> "Project":
         """Open a folder written by `build`.
 
@@ -219,7 +226,7 @@ class Project:
             UserError: it is none, or it is damaged.
         """
         folder = Path(directory).absolute()
-        manifest = read_json(folder / MARKER) if (folder / MARKER).is_file() else None
+        manifest = read_json(folder / MARKER) if is_file(folder / MARKER) else None
         if not isinstance(manifest, dict) or manifest.get("kind") != "project":
             raise UserError(f"{folder}: not a project made by gan2hls build")
         graph = Graph.load(folder / "graph")
@@ -230,6 +237,7 @@ class Project:
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{folder / MARKER}: damaged ({error}); build the project again") from None
 
+    @checked
     def csim(self, x: np.ndarray) -> np.ndarray:
         """Run a batch through the compiled C++; compiled at the first call.
 
@@ -262,6 +270,7 @@ class Project:
                 path.unlink(missing_ok=True)
         return library
 
+    @checked
     def cosim(
         self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
     ) -> CosimResult:
@@ -286,6 +295,7 @@ class Project:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump)
         return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
 
+    @checked
     def synth(
         self,
         target: str,
@@ -324,6 +334,7 @@ class Project:
         write_json(self.directory / "synth" / f"{target}.json", dataclasses.replace(result, seconds={}).values())
         return result
 
+    @checked
     def estimate(self, target: str, *, clock_mhz: float | None = None) -> Estimate:
         """What synthesis for a target will find, and cycles and frames/s, in about a second: see `gan2hls.estimate`.
 
@@ -336,6 +347,7 @@ class Project:
         """
         return estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
 
+    @checked
     def check_netlist(
         self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None
     ) -> int:

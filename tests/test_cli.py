@@ -256,7 +256,7 @@ BAD = {
         write_generator, ("build", MODEL, "--architecture", "a.toml"), ("a.toml: no such file",)
     ),
     "no such config": Bad(write_generator, CONFIGURED, ("c.toml: no such file",)),
-    "not TOML": Bad(_config("weight bits = 4"), CONFIGURED, ("c.toml: not valid TOML", "line ")),
+    "not TOML": Bad(_config("weight bits = 4"), CONFIGURED, ("c.toml: not readable as TOML", "line ")),
     "unknown section": Bad(_config("[quantise]\n"), CONFIGURED, ("c.toml: unknown key 'quantise'", "'quantize'?")),
     "unknown key": Bad(
         _config("[quantize]\nweight_bit = 4\n"),

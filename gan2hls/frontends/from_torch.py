@@ -56,7 +56,7 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
     if not isinstance(source, str | Path):
         raise UserError(f"{type(source).__name__} can not be read; give an nn.Module or the path of a file of weights")
     path = Path(source)
-    if not path.is_file():
+    if not files.is_file(path):
         raise UserError(f"{path}: no such file")
     module = build_module(read_architecture(_card_architecture(path) if architecture is None else architecture))
     load_weights(module, read_state_dict(path), str(path))
@@ -95,7 +95,7 @@ def trace(module: nn.Module, input_shape: Shape | None = None) -> FloatModel:
 
 def _card_architecture(path: Path) -> Mapping[str, Any]:
     card = path.with_suffix(".json")
-    if card.is_file():
+    if files.is_file(card):
         content = files.read_json(card)
         if isinstance(content, Mapping) and isinstance(content.get("architecture"), Mapping):
             return content["architecture"]

@@ -1,11 +1,13 @@
 """Generators: how they are described, trained, stored and loaded; and the one that is shipped."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gan2hls.limits import ARRAY_BYTES
 from gan2hls.resources import resource
 
 
@@ -18,5 +20,10 @@ def shipped_generator() -> tuple[Path, Path]:
 
 
 def latents(count: int, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
-    """Standard-normal latents (count, *shape) from numpy's default generator, the same for a seed everywhere."""
+    """Standard-normal latents (count, *shape) from numpy's default generator, the same for a seed everywhere.
+
+    Raises:
+        UserError: more than memory is meant for.
+    """
+    ARRAY_BYTES.check(count * math.prod(shape) * 4, f"{count:,} samples of shape {tuple(shape)}")
     return np.random.default_rng(seed).standard_normal((count, *shape), dtype=np.float32)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import write_bytes
+from gan2hls.files import read_bytes, write_bytes
 
 TORCH_SUFFIXES = (".pth", ".pt")
 ACCEPTED = "accepted: .safetensors, or .pth and .pt holding tensors only"
@@ -33,12 +33,7 @@ def read_state_dict(path: Path | str) -> dict[str, Tensor]:
     suffix = path.suffix.lower()
     if suffix not in (".safetensors", *TORCH_SUFFIXES):
         raise UserError(f"{path}: weights with the suffix {suffix!r} are not supported; {ACCEPTED}")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {ACCEPTED}") from None
-    except OSError as error:
-        raise UserError(f"{path}: not readable: {error.strerror or error}") from None
+    data = read_bytes(path, hint=ACCEPTED)
     if suffix == ".safetensors":
         try:
             return safetensors.torch.load(data)
