@@ -82,7 +82,7 @@ def load_images(config: DataConfig) -> Images:
                 _with_channels(npz_array(read_bytes(path), str(path), config.key, "images"), str(path)), str(path)
             ),
         )
-    if len(raw) == 0:
+    if raw.size == 0:
         raise UserError(f"{where}: holds no images")
     return fit_images(_to_channels(raw[: config.limit], config.channels), config)
 
@@ -243,8 +243,6 @@ def fit_images(images: Images, config: DataConfig) -> Images:
     size = config.size
     if (height, width) == (size, size):
         return np.ascontiguousarray(images, np.float32)
-    if not height * width:
-        raise UserError(f"images of {height}x{width} pixels are none")
     ARRAY_BYTES.check(len(images) * images.shape[1] * size**2 * 4, f"{len(images)} images of size {size}")
     if config.fit == "pad":
         if max(height, width) > size:

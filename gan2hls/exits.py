@@ -82,8 +82,9 @@ def _told(error: Exception) -> tuple[int, str]:
         return error.exit_code, str(error)
     if isinstance(error, BrokenPipeError):
         return 128 + signal.SIGPIPE, ""
-    if isinstance(error, MemoryError):
-        return 1, f"not enough memory{f': {error}' if str(error) else ''}; use fewer samples, or a smaller network"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch has no class for it
+        detail = f": {error}" if str(error) else ""
+        return 1, f"not enough memory{detail}; use fewer samples, or a smaller network"
     if isinstance(error, OSError):
         what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return 2 if error.errno in _NAMES else 1, f"{what}{error.strerror or error}"

@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -212,9 +212,9 @@ def check_values(value: Any, where: str) -> None:
         value, depth = waiting.pop()
         if depth > MOST_NESTED:
             raise UserError(f"{where}: nested deeper than {MOST_NESTED} levels")
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             waiting += ((item, depth + 1) for pair in value.items() for item in pair)
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             waiting += ((item, depth + 1) for item in value)
         elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
             raise UserError(f"{where}: an integer of {value.bit_length()} bits; use at most 64")

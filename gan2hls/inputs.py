@@ -11,7 +11,6 @@ from gan2hls.flow_config import CalibrationConfig, FlowConfig, ModelConfig
 from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.models import latents, shipped_generator
-from gan2hls.project import calibration_samples
 
 
 def model_files(model: ModelConfig) -> tuple[Path, Path | None]:
@@ -62,7 +61,11 @@ def calibration_inputs(config: CalibrationConfig, input_shape: tuple[int, ...]) 
     if config.file is None:
         return latents(config.samples, input_shape, config.seed)
     samples = read_npy(config.file)
-    try:
-        return calibration_samples(samples).numpy()
-    except UserError as error:
-        raise UserError(f"{config.file}: {error}") from None
+    if samples.shape[1:] != input_shape or not len(samples):
+        wanted = ", ".join(map(str, input_shape))
+        raise UserError(f"{config.file}: calibration samples have shape {samples.shape}; expected (n, {wanted})")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(samples.astype(np.float32)).all()
+    if not finite:
+        raise UserError(f"{config.file}: calibration samples contain NaN or infinite values, or are beyond float32")
+    return samples

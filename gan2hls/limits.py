@@ -73,7 +73,10 @@ CLOCKS_MHZ = (1e-3, 1e5)
 FRAME_RATES = (1e-6, 1e12)
 """Frames a second, likewise."""
 
-RUNS = Limit("GAN2HLS_MAX_RUNS", 1000, "runs")
+SCALES = (1e-12, 1e12)
+"""Real values of one step of an integer, likewise: products of a few of them stay numbers."""
+
+RUNS = Limit("GAN2HLS_MAX_RUNS", 10_000, "runs")
 """Seeds of place and route, processes, and trials of a search."""
 
 

@@ -43,6 +43,7 @@ VECTORS = 2
 """Frames of golden vectors that a project carries for its own test bench."""
 
 
+@checked
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
     """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
 

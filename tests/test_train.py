@@ -133,7 +133,8 @@ def test_all_problems_of_an_architecture_are_listed():
         "net: unknown key 'extra' (accepted: input_shape, layers)",
         "input_shape must be [features] or [channels, height, width], got [0]",
         "layers.0: type 'ConvTranspos2d' is not supported; did you mean 'ConvTranspose2d'? accepted: Linear,",
-        "layers.1 (Conv2d): kernel_size must be an integer of at least 1, or [height, width], got [3, 0]",
+        "layers.1 (Conv2d): kernel_size must be an integer of at least 1, up to 16,777,216, or [height, width], "
+        "got [3, 0]",
         "layers.1 (Conv2d): unknown argument 'padding_mode' (accepted: in_channels,",
         "layers.1 (Conv2d): argument 'out_channels' is missing",
         "half: 'half' is a word of torch.nn.Module and can not be part of a name",
@@ -562,9 +563,9 @@ def test_number_of_threads_is_given_back(tiny, tmp_path):
         ({"training": {"real_target": 0}}, "real_target must be above 0 and at most 1, got 0.0"),
         ({"training": {"seed": -1}}, "seed must be at least 0 and below 2^63, got -1"),
         ({"training": {"epoch": 3}}, "unknown key 'epoch'; did you mean 'epochs'?"),
-        ({"generator": {"latent": 0}}, "latent must be at least 1, got 0"),
-        ({"generator": {"widths": []}}, "widths must be a list of integers of at least 1, got []"),
-        ({"discriminator": {"widths": [0]}}, "widths must be a list of integers of at least 1, got [0]"),
+        ({"generator": {"latent": 0}}, "latent must be at least 1, and at most 65,536, got 0"),
+        ({"generator": {"widths": []}}, "integers of at least 1, and at most 65,536, 12 of them, got []"),
+        ({"discriminator": {"widths": [0]}}, "integers of at least 1, and at most 65,536, 12 of them, got [0]"),
         ({"discriminator": {"slope": 1.5}}, "slope must be at least 0 and below 1, got 1.5"),
         (
             {"discriminator": {"normalization": "layer"}},
