@@ -24,6 +24,16 @@ _NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
 """Errors of a path as it was given, not of a disk."""
 
 
+def _open_streams() -> None:
+    """Who closes standard output wants to read nothing; that is no reason to end."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (open as long as the program)
+
+
+_open_streams()  # before the command line asks whether they are terminals
+
+
 class Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
     """Ctrl-C; typer would end the program without a word."""
 
