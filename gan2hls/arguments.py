@@ -93,9 +93,9 @@ def real_array(value: Any) -> np.ndarray:
     Raises:
         UserError: objects, texts, complex numbers, lists of different lengths.
     """
-    if hasattr(value, "detach"):  # a tensor, also one that is still being trained or lies elsewhere
-        value = value.detach().cpu()
     try:
+        if hasattr(value, "detach"):  # a tensor, also one that is still being trained or lies elsewhere
+            value = value.detach().cpu()
         array = np.asarray(value)
     except Exception as error:  # objects of foreign classes may raise anything
         raise UserError(f"the input is no array of real numbers: {str(error).split('. ')[0]}") from None
