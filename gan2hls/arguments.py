@@ -96,6 +96,8 @@ def real_array(value: Any) -> np.ndarray:
     try:
         if hasattr(value, "detach"):  # a tensor, also one that is still being trained or lies elsewhere
             value = value.detach().cpu()
+            if str(value.dtype) == "torch.bfloat16":  # which NumPy has not
+                value = value.float()
         array = np.asarray(value)
     except Exception as error:  # objects of foreign classes may raise anything
         raise UserError(f"the input is no array of real numbers: {str(error).split('. ')[0]}") from None

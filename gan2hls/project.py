@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from gan2hls import __version__
-from gan2hls.arguments import checked
+from gan2hls.arguments import checked, real_array
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
@@ -91,11 +91,12 @@ def calibration_samples(values: Any) -> torch.Tensor:
         UserError: no array of real numbers, or without a batch.
     """
     try:
-        samples = torch.as_tensor(values)
-        if samples.is_complex():
-            raise TypeError("complex numbers")
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"calibration samples must be an array of real numbers: {str(error).split('. ')[0]}") from None
+        array = real_array(values)
+        samples = torch.as_tensor(array)
+    except UserError as error:
+        raise UserError(f"calibration samples must be an array of real numbers: {error}") from None
+    except TypeError as error:  # of numbers that torch has not, such as those of 128 bits
+        raise UserError(f"calibration samples of {array.dtype} are not supported: {error}") from None
     if samples.ndim < 2:
         raise UserError(f"calibration samples have shape {tuple(samples.shape)}; expected (n, *input shape)")
     return samples
@@ -290,6 +291,8 @@ class Project:
         inputs = self.graph.integers(x)
         if not len(inputs):
             raise UserError("cosim needs at least one frame")
+        if seed < 0:
+            raise UserError(f"seed {seed} is not supported; use 0 or more")
         design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
