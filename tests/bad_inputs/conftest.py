@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Server:
         self._process.stdin.write(json.dumps({"name": name, "folder": str(folder), "scratch": str(scratch)}) + "\n")
         answer: dict[str, Any] = json.loads(self._line(SECONDS + 60))
         screens = [(scratch / name).read_text(errors="backslashreplace") for name in ("out", "err")]
-        return replace(Done(-1, 0, 0, "", ""), **answer, out=screens[0], err=screens[1])
+        return Done(**answer, out=screens[0], err=screens[1])
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -1,7 +1,7 @@
 """Runs bad inputs in processes of their own that start at once: one process loads everything and forks for each.
 
 A request is a line of JSON (`name`, `folder`, `scratch`); the answer is one too: exit code (negative: a signal),
-seconds, and the bytes of memory that the process took. The screens are files in the scratch folder.
+seconds of CPU time, and bytes of memory. The screens are files in the scratch folder.
 """
 
 import importlib
@@ -62,7 +62,6 @@ def _warm_up() -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    began = time.monotonic()
     child = os.fork()
     if child == 0:
         code = OTHER
@@ -70,18 +69,16 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             code = _run(CASES[request["name"]], Path(request["folder"]), Path(request["scratch"]))
         finally:
             os._exit(code)
-    status, memory = None, 0
-    while status is None:
-        done, raw, usage = os.wait4(child, os.WNOHANG)
+    deadline = time.monotonic() + SECONDS
+    while True:
+        done, status, usage = os.wait4(child, os.WNOHANG)
         if done:
-            status, memory = os.waitstatus_to_exitcode(raw), usage.ru_maxrss * 1024
-        elif time.monotonic() - began > SECONDS:
+            seconds, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+            return {"code": os.waitstatus_to_exitcode(status), "seconds": seconds, "memory": memory}
+        if time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
-            began = float("inf")
-        else:
-            time.sleep(0.002)
-    seconds = time.monotonic() - began
-    return {"code": status, "seconds": seconds if seconds > 0 else SECONDS, "memory": memory}
+            deadline = float("inf")
+        time.sleep(0.002)
 
 
 def _run(case: Case, folder: Path, scratch: Path) -> int:
