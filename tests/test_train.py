@@ -254,7 +254,7 @@ def test_weights_missing_or_of_another_kind(tmp_path):
     assert "w.pth: no such file; accepted: .safetensors" in message_of(read_state_dict, tmp_path / "w.pth")
     assert "suffix '.h5' are not supported; accepted: .safet" in message_of(read_state_dict, tmp_path / "w.h5")
     (tmp_path / "w.pt").mkdir()
-    assert "not readable" in message_of(read_state_dict, tmp_path / "w.pt")
+    assert "w.pt: a folder; name a regular file" in message_of(read_state_dict, tmp_path / "w.pt")
 
 
 def test_all_misfits_are_listed_and_nothing_is_loaded(module):
