@@ -172,7 +172,7 @@ def test_a_given_folding(tmp_path: Path, fold: Any) -> None:
         ({"folding": {"0": (1, 5)}}, "simd 5 is not supported; use 1 to 4, its input channels"),
         ({"folding": {"0": (1,)}}, r"expected \(pe, simd\), two integers, got \(1,\)"),
         ({"folding": {"0": {"pe": 1}}}, r"expected \(pe, simd\), two integers, got {'pe': 1}"),
-        ({"folding": {"0": (1, "2")}}, r"expected integers, got \(1, '2'\)"),
+        ({"folding": {"0": (1, "2")}}, "folding of .*: simd: expected an integer, got '2'"),
         (
             {"folding": {"0": {"pe": 1, "simd": 1, "lanes": 2}}},
             r"unknown field 'lanes' \(accepted: pe, simd, ",
