@@ -328,8 +328,8 @@ def test_a_channel_of_zeros(tmp_path: Path) -> None:
         (np.zeros(4), {}, r"calibration samples have shape \(4,\); expected \(n, \*input shape\)"),
         (np.zeros((0, 4, 1, 1)), {}, "calibration"),
         (np.full((8, 4, 1, 1), np.inf), {}, "NaN or infinite"),
-        (np.full((8, 4, 1, 1), "a"), {}, "calibration samples must be an array of real numbers"),
-        ("samples.npy", {}, "calibration samples must be an array of real numbers"),
+        (np.full((8, 4, 1, 1), "a"), {}, "quantize: calibration: the input must be real numbers"),
+        ("samples.npy", {}, "quantize: calibration: the input must be real numbers"),
     ],
 )
 def test_quantize_says_what_is_not_accepted(calibration: Any, options: dict[str, Any], message: str) -> None:
