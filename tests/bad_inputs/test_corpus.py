@@ -52,7 +52,7 @@ def test_there_are_enough() -> None:
     assert len(CASES) >= 1200
 
 
-@pytest.mark.parametrize("name", drawn())
+@pytest.mark.parametrize("name", list(drawn()))
 def test_bad_input(server: Server, good: Path, folder: Path, name: str) -> None:
     case = CASES[name]
     scratch = folder.parent / "scratch"
