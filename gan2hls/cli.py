@@ -4,7 +4,6 @@ Commands import what they need when they run, so that help and `doctor` do not w
 """
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from typer.core import TyperGroup
 
-from gan2hls import __version__
-from gan2hls.errors import Gan2HlsError, UserError
-from gan2hls.files import MARKER, check_output_directory, write_json
+from gan2hls import __version__, exits
+from gan2hls.errors import Gan2HlsError, UserError, printable
+from gan2hls.files import MARKER, check_output_directory, is_file, is_folder, write_json
 from gan2hls.tools import DoctorRow, doctor_rows
 
 if TYPE_CHECKING:
@@ -30,19 +28,19 @@ if TYPE_CHECKING:
     from gan2hls.report import RunReport
 
 
-class _Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
-    """Ctrl-C; typer would end the program without a word."""
-
-    exit_code = 128 + signal.SIGINT
-
-
 class _Commands(TyperGroup):
+    def make_context(self, *arguments: Any, **keywords: Any) -> Any:
+        with exits.readable_usage_errors():
+            return super().make_context(*arguments, **keywords)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with exits.readable_usage_errors():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            lines = ["interrupted; the same command goes on where it stopped", *map(str, error.args)]
-            raise _Interrupted("\n".join(lines)) from None
+            raise exits.Interrupted(*map(str, error.args)) from None
+        except BrokenPipeError:
+            raise BrokenPipeError from None  # without a number, by which typer would know it and exit with 1
 
 
 app = typer.Typer(
@@ -53,8 +51,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-errors = Console(stderr=True, highlight=False)
+console = exits.Screen(highlight=False, width=None if sys.stdout.isatty() else 120)
+errors = exits.Screen(stderr=True, highlight=False)
 
 RUNS = Path("runs")
 DEMO_BITS = (8, 4)
@@ -205,8 +203,8 @@ def _spinner() -> Iterator[Callable[[str], None]]:
 
 
 def _print(text: str) -> None:
-    """A line as it is: a path is never broken in two, nor taken for markup."""
-    console.print(text, markup=False, soft_wrap=True)
+    """A line as it is: a path is never broken in two, nor taken for markup or a terminal's orders."""
+    console.print(printable(text), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -331,7 +329,7 @@ def cosim(
     waves: Waves = None,
 ) -> None:
     """Simulate the generated SystemVerilog and compare it with the golden model, its cycles with the cycle model."""
-    if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
+    if waves is not None and (is_folder(waves) or not is_folder(waves.absolute().parent)):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
     quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
@@ -428,12 +426,12 @@ def estimate(
     from gan2hls.estimate.table import estimate_lines, estimate_table
     from gan2hls.project import Project
 
-    if model is not None and model.is_dir():
+    if model is not None and is_folder(model):
         quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
         changes = (architecture, config, out, *quantization, multipliers, dsps, frames_per_second)
         if any(change is not None for change in changes):
             raise UserError(f"{model}: a project is estimated as it is; only --target, --clock and --json go with it")
-        opened = Project.open(model / "project" if (model / "project" / MARKER).is_file() else model)
+        opened = Project.open(_project_folder(model))
         result = opened.estimate(target, clock_mhz=clock)
     else:
         quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
@@ -449,6 +447,11 @@ def estimate(
         _print("\n".join(["", *estimate_lines(result), ""]))
     if problems := result.problems():
         raise Gan2HlsError("\n".join(problems))
+
+
+def _project_folder(folder: Path) -> Path:
+    """Of a project, where that of a run may be named too."""
+    return folder / "project" if is_file(folder / "project" / MARKER) else folder
 
 
 @contextmanager
@@ -485,10 +488,9 @@ def synth(
     from gan2hls.synth.check import check_requirements
     from gan2hls.synth.table import result_lines, usage_table
 
-    folder = project / "project" if (project / "project" / MARKER).is_file() else project
     if check:
         check_requirements(target)
-    opened = Project.open(folder)
+    opened = Project.open(_project_folder(project))
     with _spinner() as spin:
         limit_s = LIMIT_S if limit is None else limit
         result = opened.synth(target, clock_mhz=clock, seeds=seeds, limit_s=limit_s, tool=tool, place=place, say=spin)
@@ -594,7 +596,7 @@ def train(
     command = f"gan2hls train --config {config}" if config else "gan2hls train"
     settings = training.read_train_config(config)
     weights = training.train(settings, out, resume=resume, progress=sys.stderr.isatty(), command=command)
-    console.print(f"generator: {weights}")
+    _print(f"generator: {weights}")
 
 
 @app.command()
@@ -631,40 +633,9 @@ def _abilities(rows: list[DoctorRow]) -> Iterator[str]:
         yield f"gan2hls {command}: " + (f"can not run here without {', '.join(needed)}" if needed else "can run here")
 
 
-@contextmanager
-def _termination_like_interrupt() -> Iterator[list[int]]:
-    """SIGTERM and SIGHUP end as Ctrl-C does, which also ends the programs that run; gives those that came."""
-    caught: list[int] = []
-
-    def interrupt(number: int, frame: Any) -> None:
-        caught.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    # What is ignored stays so: that is what nohup does.
-    old = {number: signal.signal(number, interrupt) for number in numbers if signal.getsignal(number) is signal.SIG_DFL}
-    try:
-        yield caught
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-
-
-def _guarded(action: Callable[[], Any]) -> int:
-    with _termination_like_interrupt() as caught:
-        try:
-            action()
-        except Gan2HlsError as error:
-            interrupted = error.exit_code == _Interrupted.exit_code
-            prefix = "" if interrupted else "[red]error:[/red] "
-            errors.print(prefix + escape(str(error)), soft_wrap=True)
-            return 128 + caught[0] if interrupted and caught else error.exit_code
-    return 0
-
-
 def main() -> None:
     """Entry point of the `gan2hls` command."""
-    sys.exit(_guarded(lambda: app(prog_name="gan2hls")))
+    sys.exit(exits.run(lambda: app(prog_name="gan2hls")))
 
 
 if __name__ == "__main__":

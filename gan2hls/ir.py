@@ -19,12 +19,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from threadpoolctl import ThreadpoolController
 
+from gan2hls.arguments import checked
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import MARKER, output_directory, read_json, write_bytes, write_json
+from gan2hls.files import MARKER, output_directory, read_bytes, read_json, write_bytes, write_json
 from gan2hls.names import top_problem
 
 FORMAT_VERSION = 1
@@ -234,6 +235,7 @@ class Graph:
         """Each node with the types of its input and output."""
         return zip(self.nodes, self.types, self.types[1:], strict=False)
 
+    @checked
     def node(self, name: str) -> Node:
         for node in self.nodes:
             if node.name == name:
@@ -283,9 +285,10 @@ class Graph:
 
     # -- the golden model ---------------------------------------------------------------------------------------------
 
+    @checked
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
         """Real values (n, *door_input_shape) to input integers, same shape, int64: round half up, saturate."""
-        x = _array(x).astype(np.float64)
+        x = x.astype(np.float64)
         self._check_door(x)
         if not np.isfinite(x).all():
             raise UserError("the input holds NaN or infinite values")
@@ -309,9 +312,9 @@ class Graph:
             raise UserError(f"the output of {self.nodes[-1].name} has a scale per channel; use run_integers")
         return y * self.output.scale
 
+    @checked
     def integers(self, x: np.ndarray) -> np.ndarray:
         """What enters the hardware for `x` (n, *door_input_shape): real values quantized, integers as they are."""
-        x = _array(x)
         if not np.issubdtype(x.dtype, np.integer):
             return self.quantize_input(x)
         self._check_door(x)
@@ -320,6 +323,7 @@ class Graph:
             raise UserError(f"input integers from {x.min()} to {x.max()} do not fit {kind}: {kind.min} to {kind.max}")
         return x.astype(np.int64)
 
+    @checked
     def run(self, x: np.ndarray) -> np.ndarray:
         """The golden model on real values.
 
@@ -334,13 +338,13 @@ class Graph:
         """
         return self.to_real(self.run_integers(self.quantize_input(x)))
 
+    @checked
     def run_integers(self, x: np.ndarray) -> np.ndarray:
         """The golden model on integers: (n, *door_input_shape) in, (n, *door_output_shape) out, int64.
 
         Raises:
             UserError: wrong shape, not of an integer dtype, or outside the input's range.
         """
-        x = np.asarray(x)
         if not np.issubdtype(x.dtype, np.integer):
             raise UserError(f"run_integers takes integers, not {x.dtype}; use run for real values")
         return self.from_stream(self.run_stream(self.to_stream(self.integers(x)))).astype(np.int64)
@@ -373,6 +377,7 @@ class Graph:
 
     # -- saving -------------------------------------------------------------------------------------------------------
 
+    @checked
     def save(self, directory: Path | str) -> None:
         """Write `graph.json` and `weights.safetensors` into the folder, which must be new, empty or one of ours."""
         with output_directory(Path(directory), "graph") as folder:
@@ -404,6 +409,7 @@ class Graph:
         write_bytes(folder / "weights.safetensors", save(dict(sorted(arrays.items()))))
 
     @staticmethod
+    @checked
     def load(directory: Path | str) -> "Graph":
         """Read a saved graph and verify it.
 
@@ -416,9 +422,10 @@ class Graph:
             raise UserError(
                 f"{folder / 'graph.json'}: not an integer graph of version {FORMAT_VERSION}; build it again"
             )
+        weights = read_bytes(folder / "weights.safetensors")
         try:
-            arrays = load_file(folder / "weights.safetensors")
-        except (SafetensorError, OSError) as error:
+            arrays = load(weights)
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{folder / 'weights.safetensors'}: not readable: {error}") from None
         document = dict(document)
         document.pop("version")
@@ -462,13 +469,6 @@ def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
         if key in arrays:
             attributes[field.name] = arrays[key].astype(np.int64)
     return Node(name, from_mapping(cls, attributes, f"{where}: {name}"))
-
-
-def _array(x: Any) -> np.ndarray:
-    x = np.asarray(x)
-    if x.dtype.kind not in "iufb":
-        raise UserError(f"the input must be real numbers or integers, not {x.dtype}")
-    return x
 
 
 def _to_json(value: Any) -> Any:

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from gan2hls.arguments import checked, real_array
 from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
-from gan2hls.config import from_mapping
-from gan2hls.errors import ToolError, UserError, raise_problems
+from gan2hls.config import convert, from_mapping
+from gan2hls.errors import ToolError, UserError, raise_problems, shown
 from gan2hls.estimate import Estimate, estimate
 from gan2hls.files import disk_errors, files_below, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
@@ -40,6 +41,7 @@ PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
 
 
+@checked
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
     """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
 
@@ -48,6 +50,7 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
     return from_torch.load(source, architecture=architecture)
 
 
+@checked
 def quantize(
     model: nn.Module,
     calibration: np.ndarray | torch.Tensor,
@@ -86,11 +89,12 @@ def calibration_samples(values: Any) -> torch.Tensor:
         UserError: no array of real numbers, or without a batch.
     """
     try:
-        samples = torch.as_tensor(values)
-        if samples.is_complex():
-            raise TypeError("complex numbers")
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"calibration samples must be an array of real numbers: {str(error).split('. ')[0]}") from None
+        array = real_array(values)
+        samples = torch.as_tensor(array)
+    except UserError as error:
+        raise UserError(f"calibration samples must be an array of real numbers: {error}") from None
+    except TypeError as error:  # of numbers that torch has not, such as those of 128 bits
+        raise UserError(f"calibration samples of {array.dtype} are not supported: {error}") from None
     if samples.ndim not in (2, 4):
         hint = "; one sample needs a batch around it: x[None]" if samples.ndim in (1, 3) else ""
         raise UserError(
@@ -100,6 +104,7 @@ def calibration_samples(values: Any) -> torch.Tensor:
     return samples
 
 
+@checked
 def build(
     graph: Graph,
     directory: Path | str,
@@ -145,13 +150,14 @@ def _checked_folding(given: Given) -> dict[str, Fold]:
         if isinstance(values, tuple | list) and len(values) == 2:
             values = {"pe": values[0], "simd": values[1]}
         if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
-            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {fold!r}")
+            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(fold)}")
         elif unknown := [key for key in values if key not in accepted]:
             problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
-        elif not all(type(value) is int for value in values.values()):
-            problems.append(f"folding of {name}: expected integers, got {fold!r}")
         else:
-            folding[name] = Fold(**values)
+            wrong: list[str] = []
+            numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
+            problems += wrong
+            folding[name] = Fold(**numbers)
     raise_problems(problems)
     return folding
 
@@ -203,6 +209,7 @@ class Project:
         return self.pipeline.graph
 
     @staticmethod
+    @checked
     def open(directory: Path | str) -> "Project":
         """Open a folder written by `build`.
 
@@ -213,6 +220,7 @@ class Project:
         pipeline, settings = read_project(folder)
         return Project(folder, pipeline, settings.part, settings.clock_mhz, settings.target)
 
+    @checked
     def csim(self, x: np.ndarray) -> np.ndarray:
         """Run a batch through the compiled C++; compiled at the first call.
 
@@ -247,6 +255,7 @@ class Project:
 
         return kept_file(self._scratch, "csim", ".so", sha256(*CSIM_FLAGS, *parts), make)
 
+    @checked
     def cosim(
         self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
     ) -> CosimResult:
@@ -269,6 +278,8 @@ class Project:
         inputs = self.graph.integers(x)
         if not len(inputs):
             raise UserError("cosim needs at least one frame")
+        if seed < 0:
+            raise UserError(f"seed {seed} is not supported; use 0 or more")
         rtl, stream = self.directory / "rtl", self.graph.to_stream(inputs)
         prediction = steady_prediction(self.pipeline, len(inputs), stalls)
         edited = not is_as_written(self.pipeline, rtl, name=self.graph.name)
@@ -285,6 +296,7 @@ class Project:
             edited=edited,
         )
 
+    @checked
     def synth(
         self,
         target: str,
@@ -326,6 +338,7 @@ class Project:
         write_json(self.directory / "synth" / f"{target}.json", dataclasses.replace(result, seconds={}).values())
         return result
 
+    @checked
     def estimate(self, target: str, *, clock_mhz: float | None = None) -> Estimate:
         """What synthesis for a target will find, and cycles and frames/s, in about a second: see `gan2hls.estimate`.
 
@@ -355,6 +368,7 @@ class Project:
             f"for {target} (gan2hls build --target {target})",
         )
 
+    @checked
     def check_netlist(
         self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None
     ) -> int:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import MARKER, output_directory, read_bytes, read_json, sha256, write_json
 from gan2hls.folding import make_pipeline, read_given
 from gan2hls.ir import Fold, Graph
+from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline
 from gan2hls.targets import TARGETS
 
@@ -34,8 +34,7 @@ class ProjectSettings:
 
     def __post_init__(self) -> None:
         problems = list(part_problems(self.part))
-        if not 0 < self.clock_mhz < math.inf:
-            problems.append(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        problems += number_problems("clock_mhz", self.clock_mhz, CLOCKS_MHZ)
         if self.target is not None and self.target not in TARGETS:
             problems.append(f"unknown target {self.target!r}; use one of {', '.join(TARGETS)}")
         raise_problems(problems)

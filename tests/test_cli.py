@@ -18,6 +18,7 @@ import torch
 
 from gan2hls import __version__, cli, tools
 from gan2hls.files import MARKER
+from gan2hls.models.weights import write_safetensors
 from gan2hls.project import Project
 from tests.doors import ARCHITECTURE, state_dict, tree, write_generator
 
@@ -195,6 +196,21 @@ def test_build_for_a_target(command: Command, tmp_path: Path) -> None:
     assert Project.open(tmp_path / "runs/tiny/project").pipeline.interval_cycles <= 125
 
 
+def test_names_drive_no_terminal_and_are_no_markup(command: Command, tmp_path: Path) -> None:
+    """A layer may be called as it likes; the table shows it, and obeys it not."""
+    name = "[red]\x1b[2Jup[/]"
+    tensors = {key.replace("up.", f"{name}.", 1): value for key, value in state_dict().items()}
+    write_safetensors(tmp_path / "odd.safetensors", tensors)
+    layers = [{**layer, "name": name if layer["name"] == "up" else layer["name"]} for layer in ARCHITECTURE["layers"]]
+    (tmp_path / "odd.json").write_text(json.dumps({"architecture": {**ARCHITECTURE, "layers": layers}}))
+    done = command("build", "odd.safetensors", "--multipliers", "4")
+    assert done.code == 0, done
+    assert "[red]\\x1b[2Jup[/]" in done.out
+    assert "\x1b" not in done.out
+    done = command("build", "odd.safetensors", "--multipliers", "1")
+    assert (done.code, "\x1b" in done.err) == (2, False)
+
+
 def test_without_a_model_it_is_the_shipped_one(command: Command, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("[calibration]\nsamples = 4\n[simulation]\ncsim_images = 1\ncosim_images = 1\n")
     done = command("quantize", "--config", "c.toml")
@@ -290,7 +306,7 @@ BAD = {
         write_generator, ("build", MODEL, "--architecture", "a.toml"), ("a.toml: no such file",)
     ),
     "no such config": Bad(write_generator, CONFIGURED, ("c.toml: no such file",)),
-    "not TOML": Bad(_config("weight bits = 4"), CONFIGURED, ("c.toml: not valid TOML", "line ")),
+    "not TOML": Bad(_config("weight bits = 4"), CONFIGURED, ("c.toml: not readable as TOML", "line ")),
     "unknown section": Bad(_config("[quantise]\n"), CONFIGURED, ("c.toml: unknown key 'quantise'", "'quantize'?")),
     "unknown key": Bad(
         _config("[quantize]\nweight_bit = 4\n"),

@@ -207,7 +207,7 @@ def test_a_part_that_is_too_small() -> None:
 def test_errors() -> None:
     with pytest.raises(UserError, match="unknown target 'ecp6'"):
         estimate(network(), "ecp6")
-    with pytest.raises(UserError, match="give MHz above 0"):
+    with pytest.raises(UserError, match="use a number above 0"):
         estimate(network(), "ecp5", 0)
 
 

@@ -288,7 +288,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no JSON": (lambda folder: (folder / "graph.json").write_text("{"), "not readable as JSON"),
     "no object": (lambda folder: (folder / "graph.json").write_text("[]"), "not an integer graph of version"),
     "other version": (edit(lambda it: it.update(version=99)), "not an integer graph of version 1; build it again"),
-    "no weights": (lambda folder: (folder / "weights.safetensors").unlink(), "weights.safetensors: not readable"),
+    "no weights": (lambda folder: (folder / "weights.safetensors").unlink(), "weights.safetensors: no such file"),
     "half the weights": (truncate, "weights.safetensors: not readable"),
     "unknown op": (edit(lambda it: it["nodes"][0].update(op="softmax")), "op0: unknown op 'softmax' .known: conv2d"),
     "odd node": (edit(lambda it: it["nodes"].append(7)), "a node needs name, op and attributes, got 7"),

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gan2hls.errors import UserError
+from gan2hls.errors import raise_problems
 from gan2hls.estimate.features import Counted, count
 from gan2hls.estimate.memories import shapes
 from gan2hls.estimate.model import Model, shipped_model
+from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.ops.mac import MacOp
 from gan2hls.pipeline import STREAM_DEPTH, Pipeline, Stage
 from gan2hls.schedule import predict
@@ -150,8 +151,7 @@ def estimate(
         UserError: unknown target, or a clock that is none.
     """
     part = target_of(target) if isinstance(target, str) else target
-    if not 0 < clock_mhz < float("inf"):
-        raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
+    raise_problems(number_problems("clock", clock_mhz, CLOCKS_MHZ))
     time, known, family = predict(pipeline), model or shipped_model(), part.family
     counted = [(stage, count_stage(stage, family.name)) for stage in instances(pipeline)]
     slowest = max(stage.cycles for stage, _ in counted)

@@ -41,7 +41,7 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
     if not isinstance(source, str | Path):
         raise _not_a_module(source, " or the path of a file of weights")
     path = Path(source)
-    if not path.is_file():
+    if not files.is_file(path):
         raise UserError(f"{path}: no such file")
     described = read_architecture(_card_architecture(path) if architecture is None else architecture)
     # Without memory, until the weights are known to fit.
@@ -78,7 +78,7 @@ def trace(module: nn.Module, input_shape: Shape | None = None) -> FloatModel:
 
 def _card_architecture(path: Path) -> Mapping[str, Any]:
     card = path.with_suffix(".json")
-    if card.is_file():
+    if files.is_file(card):
         content = files.read_json(card)
         if isinstance(content, Mapping) and isinstance(content.get("architecture"), Mapping):
             return content["architecture"]

@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.parameter import is_lazy
 
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import write_bytes
+from gan2hls.files import read_bytes, write_bytes
 
 TORCH_SUFFIXES = (".pth", ".pt")
 WRAPPERS = ("module.", "_orig_mod.")
@@ -38,12 +38,7 @@ def read_state_dict(path: Path | str) -> dict[str, Tensor]:
     suffix = path.suffix.lower()
     if suffix not in (".safetensors", *TORCH_SUFFIXES):
         raise UserError(f"{path}: weights with the suffix {suffix!r} are not supported; {ACCEPTED}")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {ACCEPTED}") from None
-    except OSError as error:
-        raise UserError(f"{path}: not readable: {error.strerror or error}") from None
+    data = read_bytes(path, hint=ACCEPTED)
     if suffix == ".safetensors":
         try:
             return safetensors.torch.load(data)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gan2hls.errors import raise_problems
+from gan2hls.limits import SCALES, number_problems
 from gan2hls.ops.lookup import TABLE_BITS
 from gan2hls.quantization.quantizers import WEIGHT_QUANTIZERS
 
@@ -26,8 +27,8 @@ def _problems(config: Any) -> Iterator[str]:
             yield f"{name} {bits} is not supported; use {low} to {high}"
     for name in _SCALES:
         scale = getattr(config, name, None)
-        if scale is not None and not 0 < scale < float("inf"):
-            yield f"{name} {scale} is not supported; use a positive number"
+        if scale is not None:
+            yield from number_problems(name, scale, SCALES)
     if config.weight_quantizer is not None and config.weight_quantizer not in WEIGHT_QUANTIZERS:
         known = ", ".join(map(repr, WEIGHT_QUANTIZERS))
         yield f"weight_quantizer {config.weight_quantizer!r} is not known; use one of {known}"

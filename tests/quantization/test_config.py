@@ -28,7 +28,7 @@ def test_defaults_and_layers():
         ({"output_bits": 1}, "output_bits 1 is not supported; use 2 to 16"),
         ({"table_bits": 13}, "table_bits 13 is not supported; use 2 to 12"),
         ({"percentile": 50.0}, "percentile 50.0 is not supported; use more than 50, up to 100"),
-        ({"input_scale": 0.0}, "input_scale 0.0 is not supported; use a positive number"),
+        ({"input_scale": 0.0}, "input_scale 0.0 is not supported; use a number above 0"),
         ({"weight_quantizer": "best"}, "weight_quantizer 'best' is not known; use one of 'symmetric', 'least_error'"),
         ({"method": "mse"}, "method: 'mse' is not accepted; use one of 'auto', 'minmax', 'percentile'"),
         ({"bias_correction": "no"}, "bias_correction: expected true or false, got 'no'"),
