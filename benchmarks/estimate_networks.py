@@ -263,7 +263,7 @@ def _large() -> Iterator[Case]:
         "dcgan 100-256-512-128-64-3 W4A8 M256",
         True,
         dcgan((100, 256, 512, 128, 64, 3), 4, 8, 256, "xcup", 12),
-        ("ecp5", "xcup"),
+        ("ecp5",),
     )
     linear = [("dense", 6272), ("image", 7, 7), ("up", 5, 2, 2, 64), ("up", 5, 2, 2, 1)]
     yield Case(

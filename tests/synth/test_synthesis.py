@@ -6,9 +6,11 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, UserError
+from gan2hls.resources import resource
 from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, nextpnr, synthesis, synthesize, yosys
 from gan2hls.targets import FAMILIES, TARGETS, Target
 from gan2hls.tools import find_tool, require_tool
@@ -287,3 +289,20 @@ def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
             assert set(tmp_path.iterdir()) >= {failed, used}
             assert not dead.exists()
     assert list(tmp_path.iterdir()) == [failed]
+
+
+def test_a_choice_among_banks_takes_no_multiplier(tmp_path: Path) -> None:
+    """9 banks of 24 bits: the place of a word is no multiple of a power of two, unless the RTL makes it one."""
+    rng = np.random.default_rng(0)
+    for source in ("read_memory.sv", "weight_memory.sv"):
+        shutil.copyfile(resource("hw", "rtl") / source, tmp_path / source)
+    for bank in range(9):
+        words = rng.integers(0, 1 << 24, 32)
+        (tmp_path / f"w_{bank:02d}.mem").write_text("\n".join(f"{word:06x}" for word in words))
+    (tmp_path / "top.sv").write_text(
+        "module top (input logic clk, enable, input logic [8:0] addr, output logic [23:0] data);\n"
+        '  weight_memory #(.Depth(288), .Bits(24), .BankWords(32), .File("w")) u_w (.clk, .enable, .addr, .data);\n'
+        "endmodule\n"
+    )
+    result = synthesize(None, tmp_path, "top", "ecp5", sources=["read_memory.sv", "weight_memory.sv", "top.sv"])
+    assert result.usage.dsps == 0
