@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK, Folding, Given, choose_folding, fewest_cycles
 from gan2hls.ir import Graph
+from gan2hls.limits import FRAME_RATES, number_problems
 from gan2hls.targets import TARGETS, Family
 
 MULTIPLIERS = 64
 """Budget where none is given: fits the smallest boards."""
+
+MOST_SLACK = 1000
+"""As a share: a thousand times as slow as the fastest."""
 
 WISHES = ("multipliers", "dsps", "frames_per_second")
 """Of these, one is given at most."""
@@ -48,11 +52,10 @@ class Budget:
             value = getattr(self, name)
             if value is not None and value < 1:
                 problems.append(f"{name} {value} is not supported; use 1 or more")
-        rate = self.frames_per_second
-        if rate is not None and not 0 < rate < math.inf:
-            problems.append(f"frames_per_second {rate} is not supported; use a number above 0")
-        if not 0 <= self.slack < math.inf:
-            problems.append(f"slack {self.slack} is not supported; use 0 or more")
+        if self.frames_per_second is not None:
+            problems += number_problems("frames_per_second", self.frames_per_second, FRAME_RATES)
+        if not 0 <= self.slack <= MOST_SLACK:
+            problems.append(f"slack {self.slack} is not supported; use 0 or more, up to {MOST_SLACK}")
         if self.target is not None and self.target not in TARGETS:
             problems.append(f"unknown target {self.target!r}; use one of {', '.join(TARGETS)}")
         elif self.dsps is not None:

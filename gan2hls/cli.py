@@ -4,7 +4,6 @@ Commands import what they need when they run, so that help and `doctor` do not w
 """
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from typer.core import TyperGroup
 
-from gan2hls import __version__
-from gan2hls.errors import Gan2HlsError, UserError
-from gan2hls.files import MARKER, check_output_directory, write_json
+from gan2hls import __version__, exits
+from gan2hls.errors import Gan2HlsError, UserError, printable
+from gan2hls.files import MARKER, check_output_directory, is_file, is_folder, write_json
 from gan2hls.tools import DoctorRow, doctor_rows
 
 if TYPE_CHECKING:
@@ -30,19 +28,19 @@ if TYPE_CHECKING:
     from gan2hls.report import RunReport
 
 
-class _Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
-    """Ctrl-C; typer would end the program without a word."""
-
-    exit_code = 128 + signal.SIGINT
-
-
 class _Commands(TyperGroup):
+    def make_context(self, *arguments: Any, **keywords: Any) -> Any:
+        with exits.readable_usage_errors():
+            return super().make_context(*arguments, **keywords)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with exits.readable_usage_errors():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            lines = ["interrupted; the same command goes on where it stopped", *map(str, error.args)]
-            raise _Interrupted("\n".join(lines)) from None
+            raise exits.Interrupted(*map(str, error.args)) from None
+        except BrokenPipeError:
+            raise BrokenPipeError from None  # without a number, by which typer would know it and exit with 1
 
 
 app = typer.Typer(
@@ -53,8 +51,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-errors = Console(stderr=True, highlight=False)
+console = exits.Screen(highlight=False, width=None if sys.stdout.isatty() else 120)
+errors = exits.Screen(stderr=True, highlight=False)
 
 RUNS = Path("runs")
 DEMO_BITS = (8, 4)
@@ -69,6 +67,18 @@ Config = Annotated[Path | None, typer.Option(help="TOML file with all settings; 
 Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/<name of the weights>.")]
 WeightBits = Annotated[int | None, typer.Option(help="Bits of a weight, 1 to 16. Default 8.")]
 ActivationBits = Annotated[int | None, typer.Option(help="Bits of an activation, 2 to 16. Default 8.")]
+InputBits = Annotated[
+    int | None,
+    typer.Option(help="Bits of the input, 2 to 16. Default 8, or as many as activations, if these have more."),
+]
+Method = Annotated[
+    str | None, typer.Option(help="How ranges of activations are found: auto, minmax or percentile. Default auto.")
+]
+BiasCorrection = Annotated[
+    bool | None,
+    typer.Option("--bias-correction/--no-bias-correction", help="Add what layers lack on average to their offsets."),
+]
+Quantizer = Annotated[str | None, typer.Option(help="Of weights: least_error or symmetric. Default least_error.")]
 Distribution = Annotated[
     str | None, typer.Option(help="Of the latents: normal, N(0, 1), or uniform, U(-1, 1). Default: as the card says.")
 ]
@@ -128,12 +138,22 @@ def _run(
 
 
 def _quantization(
-    weight_bits: int | None = None, activation_bits: int | None = None, distribution: str | None = None
+    weight_bits: int | None = None,
+    activation_bits: int | None = None,
+    input_bits: int | None = None,
+    quantizer: str | None = None,
+    method: str | None = None,
+    bias_correction: bool | None = None,
+    distribution: str | None = None,
 ) -> "list[Change]":
     """What the options of quantization change in the configuration."""
     return [
         ("quantize", "weight_bits", weight_bits),
         ("quantize", "activation_bits", activation_bits),
+        ("quantize", "input_bits", input_bits),
+        ("quantize", "weight_quantizer", quantizer),
+        ("quantize", "method", method),
+        ("quantize", "bias_correction", bias_correction),
         ("calibration", "distribution", distribution),
     ]
 
@@ -183,8 +203,8 @@ def _spinner() -> Iterator[Callable[[str], None]]:
 
 
 def _print(text: str) -> None:
-    """A line as it is: a path is never broken in two, nor taken for markup."""
-    console.print(text, markup=False, soft_wrap=True)
+    """A line as it is: a path is never broken in two, nor taken for markup or a terminal's orders."""
+    console.print(printable(text), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -195,10 +215,15 @@ def quantize(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
 ) -> None:
     """Quantize a generator: the integer graph, which is the golden model."""
-    run = _run("quantize", model, architecture, config, out, (weight_bits, activation_bits, distribution))
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
+    run = _run("quantize", model, architecture, config, out, quantization)
     _print_psnr(run)
     _print(f"integer graph: {run.directory / 'quantize'}")
 
@@ -218,6 +243,10 @@ def build(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -227,7 +256,11 @@ def build(
     vitis: Annotated[bool, typer.Option("--vitis", help="Also run Vitis HLS, up to the exported IP.")] = False,
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
-    quantization = (weight_bits, activation_bits, distribution)
+    if vitis:
+        from gan2hls.project import vitis_tool
+
+        vitis_tool()  # now, before anything is built
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("build", model, architecture, config, out, quantization, folding)
     _show_project(run)
@@ -256,6 +289,10 @@ def csim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -264,7 +301,7 @@ def csim(
     clock: Clock = None,
 ) -> None:
     """Run the generated C++ and compare it with the golden model."""
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("csim", model, architecture, config, out, quantization, folding)
     result = run.summary("csim")
@@ -279,6 +316,10 @@ def cosim(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -287,22 +328,34 @@ def cosim(
     clock: Clock = None,
     waves: Waves = None,
 ) -> None:
-    """Simulate the generated SystemVerilog and compare it with the golden model."""
-    if waves is not None and (waves.is_dir() or not waves.absolute().parent.is_dir()):
+    """Simulate the generated SystemVerilog and compare it with the golden model, its cycles with the cycle model."""
+    if waves is not None and (is_folder(waves) or not is_folder(waves.absolute().parent)):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("cosim", model, architecture, config, out, quantization, folding)
     result = run.summary("cosim")
     _print(f"golden = RTL: equal, {result['values']:,} values of {_frames(result['images'])}")
     interval = result["interval_cycles"]
     every = f"a frame every {interval:,} cycles" if interval is not None else "interval not measured with one frame"
-    _print(f"measured: latency {result['latency_cycles']:,} cycles, {every}")
+    _print(f"measured: latency {result['latency_cycles']:,} cycles, {every}; {_rhythm(result)}")
     if waves is not None:
         with _spinner() as spin:
             spin("waveform of one frame")
             run.waves(waves)
         _print(f"waveform: {waves}")
+
+
+def _rhythm(result: dict[str, Any]) -> str:
+    """How many frames the interval was measured over, and whether they follow each other as they always will."""
+    frames, steady = _frames(result["free_frames"]), result["steady_frames"]
+    if result["edited"]:
+        return f"over {frames}; the RTL was edited, so that the cycle model does not apply"
+    if steady is None:
+        return f"over {frames}, as the cycle model says; not steady yet"
+    if result["free_frames"] < steady:
+        return f"over {frames}, as the cycle model says; steady after {steady}"
+    return f"steady, over {frames}, as the cycle model says"
 
 
 def _frames(count: int) -> str:
@@ -317,6 +370,10 @@ def report(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -325,7 +382,7 @@ def report(
     clock: Clock = None,
 ) -> None:
     """Run all stages and write report.html."""
-    quantization = (weight_bits, activation_bits, distribution)
+    quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
     run = _run("report", model, architecture, config, out, quantization, folding)
     from gan2hls.report import verdict
@@ -351,6 +408,10 @@ def estimate(
     out: Out = None,
     weight_bits: WeightBits = None,
     activation_bits: ActivationBits = None,
+    input_bits: InputBits = None,
+    quantizer: Quantizer = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
     multipliers: Multipliers = None,
     dsps: Dsps = None,
@@ -365,15 +426,15 @@ def estimate(
     from gan2hls.estimate.table import estimate_lines, estimate_table
     from gan2hls.project import Project
 
-    if model is not None and model.is_dir():
-        quantization = (weight_bits, activation_bits, distribution)
+    if model is not None and is_folder(model):
+        quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
         changes = (architecture, config, out, *quantization, multipliers, dsps, frames_per_second)
         if any(change is not None for change in changes):
             raise UserError(f"{model}: a project is estimated as it is; only --target, --clock and --json go with it")
-        opened = Project.open(model / "project" if (model / "project" / MARKER).is_file() else model)
+        opened = Project.open(_project_folder(model))
         result = opened.estimate(target, clock_mhz=clock)
     else:
-        quantization = (weight_bits, activation_bits, distribution)
+        quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
         folding = (multipliers, dsps, frames_per_second, target, clock)
         with _quiet(as_json):
             run = _run("quantize", model, architecture, config, out, quantization, folding)
@@ -386,6 +447,11 @@ def estimate(
         _print("\n".join(["", *estimate_lines(result), ""]))
     if problems := result.problems():
         raise Gan2HlsError("\n".join(problems))
+
+
+def _project_folder(folder: Path) -> Path:
+    """Of a project, where that of a run may be named too."""
+    return folder / "project" if is_file(folder / "project" / MARKER) else folder
 
 
 @contextmanager
@@ -419,10 +485,12 @@ def synth(
     targets.target(target)  # an unknown name is said before anything is loaded
     from gan2hls.project import Project
     from gan2hls.synth import LIMIT_S
+    from gan2hls.synth.check import check_requirements
     from gan2hls.synth.table import result_lines, usage_table
 
-    folder = project / "project" if (project / "project" / MARKER).is_file() else project
-    opened = Project.open(folder)
+    if check:
+        check_requirements(target)
+    opened = Project.open(_project_folder(project))
     with _spinner() as spin:
         limit_s = LIMIT_S if limit is None else limit
         result = opened.synth(target, clock_mhz=clock, seeds=seeds, limit_s=limit_s, tool=tool, place=place, say=spin)
@@ -467,8 +535,11 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = RUNS / "sweep",
     weight_bits: Annotated[str | None, typer.Option(help="List, e.g. 2,3,4,8. Default 2,3,4,5,6,8.")] = None,
     activation_bits: Annotated[str | None, typer.Option(help="List. Default 8.")] = None,
+    input_bits: InputBits = None,
+    quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default least_error.")] = None,
+    method: Method = None,
+    bias_correction: BiasCorrection = None,
     distribution: Distribution = None,
-    quantizer: Annotated[str | None, typer.Option(help="List of weight quantizers. Default symmetric.")] = None,
     multipliers: Annotated[str | None, typer.Option(help="List of budgets, e.g. 32,64. Default 64.")] = None,
     dsps: Annotated[str | None, typer.Option(help="Instead: list of hardware multipliers in all.")] = None,
     frames_per_second: Annotated[str | None, typer.Option(help="Instead: list of rates to reach.")] = None,
@@ -494,7 +565,7 @@ def sweep(
     changes: list[tuple[str, str, Any]] = [
         ("model", "source", None if model is None else str(model)),
         ("model", "architecture", None if architecture is None else str(architecture)),
-        ("calibration", "distribution", distribution),
+        *_quantization(None, None, input_bits, None, method, bias_correction, distribution),
         *options.changes(*lists),
         *(("sweep", name, value) for name, value in (("synth", synth), ("place", place), ("cosim", cosim))),
         *(("sweep", name, value) for name, value in (("seeds", seeds), ("limit_s", limit), ("clock_mhz", clock))),
@@ -525,7 +596,7 @@ def train(
     command = f"gan2hls train --config {config}" if config else "gan2hls train"
     settings = training.read_train_config(config)
     weights = training.train(settings, out, resume=resume, progress=sys.stderr.isatty(), command=command)
-    console.print(f"generator: {weights}")
+    _print(f"generator: {weights}")
 
 
 @app.command()
@@ -562,40 +633,9 @@ def _abilities(rows: list[DoctorRow]) -> Iterator[str]:
         yield f"gan2hls {command}: " + (f"can not run here without {', '.join(needed)}" if needed else "can run here")
 
 
-@contextmanager
-def _termination_like_interrupt() -> Iterator[list[int]]:
-    """SIGTERM and SIGHUP end as Ctrl-C does, which also ends the programs that run; gives those that came."""
-    caught: list[int] = []
-
-    def interrupt(number: int, frame: Any) -> None:
-        caught.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    # What is ignored stays so: that is what nohup does.
-    old = {number: signal.signal(number, interrupt) for number in numbers if signal.getsignal(number) is signal.SIG_DFL}
-    try:
-        yield caught
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-
-
-def _guarded(action: Callable[[], Any]) -> int:
-    with _termination_like_interrupt() as caught:
-        try:
-            action()
-        except Gan2HlsError as error:
-            interrupted = error.exit_code == _Interrupted.exit_code
-            prefix = "" if interrupted else "[red]error:[/red] "
-            errors.print(prefix + escape(str(error)), soft_wrap=True)
-            return 128 + caught[0] if interrupted and caught else error.exit_code
-    return 0
-
-
 def main() -> None:
     """Entry point of the `gan2hls` command."""
-    sys.exit(_guarded(lambda: app(prog_name="gan2hls")))
+    sys.exit(exits.run(lambda: app(prog_name="gan2hls")))
 
 
 if __name__ == "__main__":

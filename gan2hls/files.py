@@ -1,6 +1,7 @@
-"""Writing so that an interruption or a full disk never leaves half a file or half a folder.
+"""Reading of regular files of a sane size alone; writing so that nothing is ever left half written.
 
-Everything is written under a temporary name beside its destination and renamed at the end.
+Everything is written under a temporary name beside its destination and renamed at the end, so that an interruption or
+a full disk never leaves half a file or half a folder.
 """
 
 import fcntl
@@ -11,16 +12,28 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gan2hls.errors import Gan2HlsError, UserError
+from gan2hls.limits import FILE_BYTES, TEXT_BYTES, Limit
 
 MARKER = "gan2hls.json"
 """File whose presence says that a folder was made by gan2hls and may be replaced by it."""
+
+MOST_NAME_BYTES, MOST_PATH_BYTES = 255, 4096
+"""Of Linux: NAME_MAX, PATH_MAX with the NUL at its end."""
+
+_NAME_ROOM, _PATH_ROOM = 55, 512
+
+MOST_NESTED = 64
+"""Levels of tables and lists in a file; our own have six."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 _LEFTOVER = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.partial")
@@ -62,13 +75,25 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         Gan2HlsError: the disk is full, the folder is not writable, and the like.
     """
-    path = Path(path)
+    with _replacing(Path(path)) as stream:
+        stream.write(data)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy a file of any size atomically; errors as `write_bytes`."""
+    with _replacing(Path(path)) as stream, disk_errors(source), source.open("rb") as content:
+        shutil.copyfileobj(content, stream)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` when it is whole."""
     # Opened like any file, not by mkstemp, so that the umask decides on its permissions.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with disk_errors(path), made_folder(path.parent):
         try:
             with temporary.open("xb") as stream:
-                stream.write(data)
+                yield stream
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -103,24 +128,150 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file; a missing or unreadable one is a `UserError` that names it."""
+def check_path(path: Path | str, *, room: bool = False) -> Path:
+    """The path, if a file could have it.
+
+    Args:
+        path: of something that is there or is to be made.
+        room: leave room for temporary names beside it, and for what gan2hls puts into a folder of this path.
+
+    Raises:
+        UserError: it is empty, holds a NUL byte or half a character, or a name in it is longer than names can be.
+    """
+    text = os.fspath(path)
+    most_name, most_path = MOST_NAME_BYTES, MOST_PATH_BYTES - 1
+    if room:
+        most_name, most_path = most_name - _NAME_ROOM, most_path - _PATH_ROOM
     try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        names = os.fsencode(text).split(b"/")
+    except UnicodeEncodeError:
+        raise UserError(f"{text!r} is no path: it holds half a character") from None
+    if not text or b"\0" in b"".join(names):
+        raise UserError(f"{text!r} is no path: it {'holds a NUL byte' if text else 'is empty'}")
+    if max(map(len, names)) > most_name or sum(map(len, names)) + len(names) - 1 > most_path:
+        raise UserError(f"{text}: too long; a name has at most {most_name} bytes, a path {most_path:,}")
+    return Path(path)
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether something other than a folder is there, of whatever kind: `read_bytes` says what is wrong with it.
+
+    Raises:
+        UserError: no path, or in a folder that may not be searched.
+    """
+    kind = _kind(path)
+    return kind is not None and not stat.S_ISDIR(kind)
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether a folder is there.
+
+    Raises:
+        UserError: as `is_file`.
+    """
+    kind = _kind(path)
+    return kind is not None and stat.S_ISDIR(kind)
+
+
+def _kind(path: Path | str) -> int | None:
+    """Type bits of what a path leads to; None if nothing is there."""
+    path = check_path(path)
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
         raise UserError(f"{path}: not readable: {error.strerror}") from None
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON; a missing or damaged file is a `UserError` that names it."""
+def read_bytes(path: Path | str, limit: Limit = FILE_BYTES, hint: str = "") -> bytes:
+    """Read a regular file whole.
+
+    Args:
+        path: the file; a link to one is followed.
+        limit: of its size.
+        hint: put behind the message where there is no file, as "accepted: …".
+
+    Raises:
+        UserError: names the file: missing, not readable, too large, or a folder, FIFO, socket or device, none of
+            which is opened.
+    """
+    path, hint = check_path(path), hint and f"; {hint}"
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        _check_readable(path, path.stat(), limit)
+        # Should it have become a FIFO or a terminal meanwhile, nobody waits for its other end, or becomes its owner.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as stream:
+            _check_readable(path, os.fstat(stream.fileno()), limit)
+            data = stream.read()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable as JSON: {error}") from None
+        raise UserError(f"{path}: no such file{hint}") from None
+    except OSError as error:
+        raise UserError(f"{path}: not readable: {error.strerror}") from None
+    limit.check(len(data), str(path))
+    return data
+
+
+def _check_readable(path: Path, status: os.stat_result, limit: Limit) -> None:
+    for test, kind in _OTHER_KINDS:
+        if test(status.st_mode):
+            raise UserError(f"{path}: {kind}; name a regular file")
+    limit.check(status.st_size, str(path))
+
+
+_OTHER_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_json(path: Path | str, limit: Limit = TEXT_BYTES) -> Any:
+    """Read JSON of plain values (see `check_values`).
+
+    Raises:
+        UserError: names the file: as `read_bytes`, or damaged, nested too deep, or with numbers beyond 64 bits.
+    """
+    return parse(path, "JSON", json.loads, limit)
+
+
+def parse(path: Path | str, kind: str, parser: Callable[[str], Any], limit: Limit = TEXT_BYTES) -> Any:
+    """Read a text file of plain values by a parser that raises `ValueError` for what it can not read.
+
+    Raises:
+        UserError: as `read_json`.
+    """
+    data = read_bytes(path, limit)
+    try:
+        value = parser(data.decode("utf-8"))
+    except RecursionError:
+        raise UserError(f"{path}: not readable as {kind}: nested deeper than {MOST_NESTED} levels") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as {kind}: {error}") from None
+    check_values(value, str(path))
+    return value
+
+
+def check_values(value: Any, where: str) -> None:
+    """Refuse what no setting needs and what much trips over.
+
+    Raises:
+        UserError: nested too deep, an integer beyond 64 bits, or a string with half a character (a lone surrogate).
+    """
+    waiting: list[tuple[Any, int]] = [(value, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MOST_NESTED:
+            raise UserError(f"{where}: nested deeper than {MOST_NESTED} levels")
+        if isinstance(value, Mapping):
+            waiting += ((item, depth + 1) for pair in value.items() for item in pair)
+        elif isinstance(value, list | tuple):
+            waiting += ((item, depth + 1) for item in value)
+        elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            raise UserError(f"{where}: an integer of {value.bit_length()} bits; use at most 64")
+        elif isinstance(value, str) and _SURROGATE.search(value):
+            raise UserError(f"{where}: {value!r} holds half a character")
 
 
 def check_output_directory(directory: Path, kind: str | None = None) -> None:
@@ -130,22 +281,35 @@ def check_output_directory(directory: Path, kind: str | None = None) -> None:
         directory: the destination.
         kind: what it must be if it exists, as its marker says; None accepts anything of ours.
     """
-    directory = Path(directory)
-    if directory.is_dir():
+    directory = check_path(directory, room=True)
+    if is_folder(directory):
         content = (item for item in directory.iterdir() if not _LEFTOVER.fullmatch(item.name))
-        if not (directory / MARKER).is_file() and any(content):
+        if not is_file(directory / MARKER) and any(content):
             raise UserError(
                 f"{directory}: the folder exists and was not made by gan2hls (no {MARKER} in it); "
                 "name a new or an empty folder"
             )
-        if kind is not None and (directory / MARKER).is_file():
+        if kind is not None and is_file(directory / MARKER):
             marker = read_json(directory / MARKER)
             found = marker.get("kind") if isinstance(marker, dict) else None
             if found != kind:
                 what = f"a {found}" if isinstance(found, str) else "something else"
                 raise UserError(f"{directory}: holds {what} made by gan2hls, not a {kind}; name another folder")
-    elif directory.exists():
+    elif is_file(directory):
         raise UserError(f"{directory}: a file is in the way; name a new or an empty folder")
+    else:
+        for parent in directory.absolute().parents:
+            if is_file(parent):
+                raise UserError(f"{directory}: {parent} is a file, not a folder; name a folder that can be made")
+            if is_folder(parent):
+                break
+
+
+def _has_entries(directory: Path) -> bool:
+    try:
+        return any(directory.iterdir())
+    except OSError as error:
+        raise UserError(f"{directory}: not readable: {error.strerror}") from None
 
 
 @contextmanager
@@ -196,6 +360,20 @@ def scratch_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
             yield folder
         finally:
             remove_folder(folder)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and below it, in an order that does not depend on the file system.
+
+    Raises:
+        OSError: a folder can not be read; `Path.rglob` would leave out what is in it.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    walked = os.walk(folder, onerror=fail)
+    return sorted(Path(place) / name for place, _, names in walked for name in names)
 
 
 def partial_name(path: Path) -> Path:
@@ -278,10 +456,11 @@ def leftovers(path: Path) -> list[Path]:
 
 def _is_used(folder: Path) -> bool:
     owner = folder.name.split(".")[-3]
-    return folder in _in_use if owner == str(os.getpid()) else _is_running(owner)
+    return folder in _in_use if owner == str(os.getpid()) else is_running(owner)
 
 
-def _is_running(process: str) -> bool:
+def is_running(process: str) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(int(process), 0)
     except PermissionError:

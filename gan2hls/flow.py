@@ -25,6 +25,7 @@ from gan2hls.files import (
     MARKER,
     check_output_directory,
     disk_errors,
+    files_below,
     locked,
     made_folder,
     read_bytes,
@@ -159,7 +160,7 @@ class Run:
         manifest = read_json(self.directory / MARKER)
         stages = manifest.get("stages") if isinstance(manifest, dict) else None
         entries = stages if isinstance(stages, dict) else {}
-        return {stage: entries[stage] for stage in STAGES if isinstance(entries.get(stage), dict)}
+        return {stage: entries[stage] for stage in STAGES if _is_entry(entries.get(stage))}
 
     def _record(self, new: Path, changes: dict[str, dict[str, Any] | None]) -> None:
         """Write a manifest in which stages have other entries, or none."""
@@ -212,8 +213,9 @@ class Run:
         """Files of a stage, relative to the folder, in an order that does not depend on the file system."""
         for name in _FILES[stage]:
             path = folder / name
-            found = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
-            yield from (str(item.relative_to(folder)) for item in found)
+            if path.exists():  # a network whose output is no image has no picture
+                found = files_below(path) if path.is_dir() else [path]
+                yield from (str(item.relative_to(folder)) for item in found)
 
     @staticmethod
     def _outputs(stages: Iterable[str]) -> list[str]:
@@ -319,7 +321,8 @@ class Run:
         project, simulation = self.project, self.config.simulation
         inputs, golden = self._vectors(project.graph, simulation.cosim_images)
         result = project.cosim(inputs, stalls=simulation.stalls, seed=simulation.seed)
-        cycles = {"latency_cycles": result.latency_cycles, "interval_cycles": result.interval_cycles}
+        measured = ("latency_cycles", "interval_cycles", "free_frames", "steady_frames", "edited")
+        cycles = {name: getattr(result, name) for name in measured}
         self._compare("RTL", new / "cosim", project.graph, result.outputs, golden, cycles)
 
     def waves(self, path: Path) -> None:
@@ -351,6 +354,13 @@ class Run:
             raise MismatchError(difference)
         result = {"images": len(outputs), "values": int(outputs.size), "equal": True, **more}
         write_json(path.with_suffix(".json"), result)
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether this is what a manifest says of a stage."""
+    if not isinstance(value, dict) or value.keys() != {"made_from", "files"} or not isinstance(value["files"], dict):
+        return False
+    return all(isinstance(text, str) for text in (value["made_from"], *value["files"].values()))
 
 
 def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> None:

@@ -9,6 +9,7 @@ from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
+from gan2hls.limits import FRAMES
 from gan2hls.models import Distribution
 from gan2hls.project import CLOCK_MHZ, PART
 from gan2hls.project_files import ProjectSettings
@@ -44,6 +45,7 @@ class CalibrationConfig:
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, samples=1, seed=0))
+        FRAMES.check(self.samples, "samples")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class SimulationConfig:
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, csim_images=1, cosim_images=1, seed=0))
+        for name in ("csim_images", "cosim_images"):
+            FRAMES.check(getattr(self, name), name)
 
 
 @dataclass(frozen=True)

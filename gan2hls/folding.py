@@ -6,7 +6,6 @@ converters where neighbours disagree and buffers that keep the kernels from wait
 render what it says.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from gan2hls.buffers import size_buffers
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.ir import Choice, Flow, Fold, Graph
 from gan2hls.kernels import Kernel, Port, WidthConverter
+from gan2hls.names import unique_identifier
 from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
 from gan2hls.targets import Family
 
@@ -180,13 +180,13 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
     """Kernels and streams of a graph under a folding that names every node (`choose_folding`)."""
     stages: list[Stage] = []
     streams: list[Stream] = []
-    names: set[str] = set()
+    names = {f"u_stream_{index}_fifo" for index in range(2 * len(graph.nodes) + 1)}  # what the RTL calls its FIFOs
 
     def stream(port: Port) -> None:
         streams.append(Stream(f"stream_{len(streams)}", port))
 
     def stage(name: str, kernel: Kernel, node: str = "") -> None:
-        stages.append(Stage(_unique(name, names), kernel, node))
+        stages.append(Stage(unique_identifier(name, names, kernel.memory_names), kernel, node))
         stream(kernel.output)
 
     for node, tensor, _ in graph.steps():
@@ -197,14 +197,3 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
             stage(f"{node.name}_lanes", WidthConverter(streams[-1].port, kernel.input))
         stage(node.name, kernel, node.name)
     return size_buffers(Pipeline(graph, folding, tuple(stages), tuple(streams)))
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """A C and SystemVerilog identifier for `name` that is not taken yet."""
-    base = "u_" + re.sub(r"\W", "_", name)
-    candidate, count = base, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{base}_{count}"
-    taken.add(candidate)
-    return candidate

@@ -6,29 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
+from gan2hls.arrays import read_npy
 from gan2hls.errors import UserError
-from gan2hls.files import read_bytes
+from gan2hls.files import check_path, is_file, read_bytes
 from gan2hls.flow_config import CalibrationConfig, FlowConfig, ModelConfig
 from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.models import DISTRIBUTION_TEXTS, Distribution, latents, shipped_generator
 from gan2hls.models.architecture import read_architecture
-from gan2hls.project import calibration_samples
 
 
 def model_files(model: ModelConfig) -> tuple[Path, Path | None]:
     """Weights and architecture; the architecture is None where neither a file of it nor a card is there.
 
     Raises:
-        UserError: a folder is named in place of weights.
+        UserError: no path, or one in a folder that may not be searched.
     """
     if model.source is None:
         return shipped_generator()
-    if Path(model.source).is_dir():
-        raise UserError(f"{model.source}: a folder; name a file of weights")
-    card = Path(model.source).with_suffix(".json")
-    architecture = Path(model.architecture) if model.architecture else card if card.is_file() else None
-    return Path(model.source), architecture
+    source = check_path(model.source)
+    if not source.name:
+        raise UserError(f"{source}: a folder; name a file of weights")
+    card = source.with_suffix(".json")
+    architecture = Path(model.architecture) if model.architecture else card if is_file(card) else None
+    return source, architecture
 
 
 def input_contents(config: FlowConfig) -> list[bytes]:
@@ -111,11 +112,12 @@ def calibration_inputs(
     """
     if config.file is None:
         return latents(config.samples, input_shape, config.seed, distribution)
-    try:
-        samples = np.load(config.file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{config.file}: not readable as .npy: {error}") from None
-    try:
-        return calibration_samples(samples).numpy()
-    except UserError as error:
-        raise UserError(f"{config.file}: {error}") from None
+    samples = read_npy(config.file)
+    if samples.shape[1:] != input_shape or not len(samples):
+        wanted = ", ".join(map(str, input_shape))
+        raise UserError(f"{config.file}: calibration samples have shape {samples.shape}; expected (n, {wanted})")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(samples.astype(np.float32)).all()
+    if not finite:
+        raise UserError(f"{config.file}: calibration samples contain NaN or infinite values, or are beyond float32")
+    return samples

@@ -51,7 +51,7 @@ def integerize(model: QuantizedModel, name: str = "generator") -> Graph:
 
     Args:
         model: the quantized model.
-        name: C identifier of the generated top module.
+        name: of the generated top module, see `names.top_problem`.
 
     Raises:
         UserError: a reshape from image to image that mixes channels and pixels, or scales so far apart that the

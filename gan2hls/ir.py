@@ -6,6 +6,7 @@ Arrays inside the graph hold exact integers in the cheapest exact carrier: float
 stays below 2^24, float64 below 2^53, int64 otherwise (`carrier`).
 """
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -18,14 +19,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from threadpoolctl import ThreadpoolController
 
+from gan2hls.arguments import checked
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import MARKER, output_directory, read_json, write_bytes, write_json
+from gan2hls.files import MARKER, output_directory, read_bytes, read_json, write_bytes, write_json
 from gan2hls.integers import carrier, ceil_div, signed_bits
 from gan2hls.kernels import Choice, Fold, Kernel, Memory
+from gan2hls.names import top_problem
 from gan2hls.targets import Family
 from gan2hls.tensors import IntType, TensorType
 
@@ -186,7 +189,7 @@ class Graph:
         door_input_shape: shape, without the batch and in torch's order, of what `run` takes: (C, H, W) or any shape
             of as many elements, read as (C, H, W).
         door_output_shape: likewise of what `run` gives.
-        name: C identifier; the generated top module is called so.
+        name: of the generated top module and function, see `names.top_problem`.
     """
 
     input: TensorType
@@ -211,6 +214,7 @@ class Graph:
         """Each node with the types of its input and output."""
         return zip(self.nodes, self.types, self.types[1:], strict=False)
 
+    @checked
     def node(self, name: str) -> Node:
         for node in self.nodes:
             if node.name == name:
@@ -226,12 +230,16 @@ class Graph:
         problems: list[str] = []
         if not self.nodes:
             problems.append("the graph has no nodes")
-        if not self.name.isidentifier():
-            problems.append(f"graph name {self.name!r} is not a C identifier")
+        if problem := top_problem(self.name):
+            problems.append(f"graph {problem}")
+        if self.input.scale is not None and not 0 < self.input.scale < math.inf:
+            problems.append(f"the input has a scale of {self.input.scale}, which must be above 0")
         seen: set[str] = set()
         tensor = self.input
-        for node in self.nodes:
-            if node.name in seen:
+        for index, node in enumerate(self.nodes):
+            if not node.name:
+                problems.append(f"node {index} has no name")
+            elif node.name in seen:
                 problems.append(f"{node.name}: two nodes have this name")
             seen.add(node.name)
             found = [f"{node.name} ({type(node.op).__name__}): {line}" for line in node.op.verify(tensor)]
@@ -239,6 +247,9 @@ class Graph:
             if found:
                 break
             tensor = node.op.output_type(tensor)
+            if tensor.scale is not None and not 0 < tensor.scale < math.inf:
+                problems.append(f"{node.name}: its result has a scale of {tensor.scale}, which must be above 0")
+                break
         else:
             for what, shape, inner in (
                 ("input", self.door_input_shape, self.input),
@@ -253,13 +264,15 @@ class Graph:
 
     # -- the golden model ---------------------------------------------------------------------------------------------
 
+    @checked
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
         """Real values (n, *door_input_shape) to input integers, same shape, int64: round half up, saturate."""
-        x = _array(x).astype(np.float64)
+        x = x.astype(np.float64)
         self._check_door(x)
         if not np.isfinite(x).all():
             raise UserError("the input holds NaN or infinite values")
-        assert self.input.scale is not None
+        if self.input.scale is None:
+            raise UserError("the input of the graph has no scale; use run_integers")
         kind = self.input.int_type
         return np.clip(np.floor(x / self.input.scale + 0.5), kind.min, kind.max).astype(np.int64)
 
@@ -278,9 +291,9 @@ class Graph:
             raise UserError(f"the output of {self.nodes[-1].name} has a scale per channel; use run_integers")
         return y * self.output.scale
 
+    @checked
     def integers(self, x: np.ndarray) -> np.ndarray:
         """What enters the hardware for `x` (n, *door_input_shape): real values quantized, integers as they are."""
-        x = _array(x)
         if not np.issubdtype(x.dtype, np.integer):
             return self.quantize_input(x)
         self._check_door(x)
@@ -289,6 +302,7 @@ class Graph:
             raise UserError(f"input integers from {x.min()} to {x.max()} do not fit {kind}: {kind.min} to {kind.max}")
         return x.astype(np.int64)
 
+    @checked
     def run(self, x: np.ndarray) -> np.ndarray:
         """The golden model on real values.
 
@@ -303,13 +317,13 @@ class Graph:
         """
         return self.to_real(self.run_integers(self.quantize_input(x)))
 
+    @checked
     def run_integers(self, x: np.ndarray) -> np.ndarray:
         """The golden model on integers: (n, *door_input_shape) in, (n, *door_output_shape) out, int64.
 
         Raises:
             UserError: wrong shape, not of an integer dtype, or outside the input's range.
         """
-        x = np.asarray(x)
         if not np.issubdtype(x.dtype, np.integer):
             raise UserError(f"run_integers takes integers, not {x.dtype}; use run for real values")
         return self.from_stream(self.run_stream(self.to_stream(self.integers(x)))).astype(np.int64)
@@ -342,6 +356,7 @@ class Graph:
 
     # -- saving -------------------------------------------------------------------------------------------------------
 
+    @checked
     def save(self, directory: Path | str) -> None:
         """Write `graph.json` and `weights.safetensors` into the folder, which must be new, empty or one of ours."""
         with output_directory(Path(directory), "graph") as folder:
@@ -373,6 +388,7 @@ class Graph:
         write_bytes(folder / "weights.safetensors", save(dict(sorted(arrays.items()))))
 
     @staticmethod
+    @checked
     def load(directory: Path | str) -> "Graph":
         """Read a saved graph and verify it.
 
@@ -385,9 +401,10 @@ class Graph:
             raise UserError(
                 f"{folder / 'graph.json'}: not an integer graph of version {FORMAT_VERSION}; build it again"
             )
+        weights = read_bytes(folder / "weights.safetensors")
         try:
-            arrays = load_file(folder / "weights.safetensors")
-        except (SafetensorError, OSError) as error:
+            arrays = load(weights)
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{folder / 'weights.safetensors'}: not readable: {error}") from None
         document = dict(document)
         document.pop("version")
@@ -420,6 +437,8 @@ def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
         name, stem, attributes = item["name"], item["op"], dict(item["attributes"])
     except (TypeError, KeyError, ValueError):
         raise UserError(f"{where}: a node needs name, op and attributes, got {item!r}") from None
+    if not isinstance(name, str) or not isinstance(stem, str):
+        raise UserError(f"{where}: name and op of a node must be strings, got {name!r} and {stem!r}")
     registry = _registered_ops()
     if stem not in registry:
         raise UserError(f"{where}: {name}: unknown op {stem!r} (known: {', '.join(sorted(registry))})")
@@ -429,13 +448,6 @@ def _load_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> Node:
         if key in arrays:
             attributes[field.name] = arrays[key].astype(np.int64)
     return Node(name, from_mapping(cls, attributes, f"{where}: {name}"))
-
-
-def _array(x: Any) -> np.ndarray:
-    x = np.asarray(x)
-    if x.dtype.kind not in "iufb":
-        raise UserError(f"the input must be real numbers or integers, not {x.dtype}")
-    return x
 
 
 def _to_json(value: Any) -> Any:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gan2hls.errors import UserError
 from gan2hls.ir import Graph
 
 
@@ -24,9 +23,7 @@ def truncate(graph: Graph, last: str) -> Graph:
 
 
 def rename(graph: Graph, name: str) -> Graph:
-    """The graph under another name, a C identifier."""
-    if not name.isidentifier():
-        raise UserError(f"graph name {name!r} is not a C identifier")
+    """The graph under another name, see `names.top_problem`."""
     return replace(graph, name=name).verify()
 
 

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from gan2hls.arguments import checked, real_array
+from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
-from gan2hls.config import from_mapping
-from gan2hls.errors import ToolError, UserError, raise_problems
+from gan2hls.config import convert, from_mapping
+from gan2hls.errors import ToolError, UserError, raise_problems, shown
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import disk_errors, sha256, write_json
+from gan2hls.files import disk_errors, files_below, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
@@ -29,15 +31,17 @@ from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
-from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl
+from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
-from gan2hls.tools import find_tool, require_tool, run_tool
+from gan2hls.targets import target as target_of
+from gan2hls.tools import Tool, find_tool, require_tool, run_tool
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
 
 
+@checked
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
     """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
 
@@ -46,13 +50,14 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
     return from_torch.load(source, architecture=architecture)
 
 
+@checked
 def quantize(
     model: nn.Module,
     calibration: np.ndarray | torch.Tensor,
     *,
     weight_bits: int = 8,
     activation_bits: int = 8,
-    method: str = "minmax",
+    method: str = "auto",
     overrides: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Graph:
@@ -63,7 +68,7 @@ def quantize(
         calibration: (n, *input shape) samples of the input, in torch's order.
         weight_bits: 1 to 16.
         activation_bits: 2 to 16.
-        method: how activation ranges are found, "minmax" or "percentile".
+        method: how activation ranges are found: "auto", "minmax" or "percentile".
         overrides: layer name → fields of `quantization.config.LayerConfig`.
         options: further fields of `quantization.config.QuantizeConfig`, e.g. scales="power_of_two".
 
@@ -84,16 +89,22 @@ def calibration_samples(values: Any) -> torch.Tensor:
         UserError: no array of real numbers, or without a batch.
     """
     try:
-        samples = torch.as_tensor(values)
-        if samples.is_complex():
-            raise TypeError("complex numbers")
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"calibration samples must be an array of real numbers: {str(error).split('. ')[0]}") from None
-    if samples.ndim < 2:
-        raise UserError(f"calibration samples have shape {tuple(samples.shape)}; expected (n, *input shape)")
+        array = real_array(values)
+        samples = torch.as_tensor(array)
+    except UserError as error:
+        raise UserError(f"calibration samples must be an array of real numbers: {error}") from None
+    except TypeError as error:  # of numbers that torch has not, such as those of 128 bits
+        raise UserError(f"calibration samples of {array.dtype} are not supported: {error}") from None
+    if samples.ndim not in (2, 4):
+        hint = "; one sample needs a batch around it: x[None]" if samples.ndim in (1, 3) else ""
+        raise UserError(
+            f"calibration samples have shape {tuple(samples.shape)}; expected (n, features) or (n, channels, height, "
+            f"width), the batch first{hint}"
+        )
     return samples
 
 
+@checked
 def build(
     graph: Graph,
     directory: Path | str,
@@ -139,13 +150,14 @@ def _checked_folding(given: Given) -> dict[str, Fold]:
         if isinstance(values, tuple | list) and len(values) == 2:
             values = {"pe": values[0], "simd": values[1]}
         if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
-            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {fold!r}")
+            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(fold)}")
         elif unknown := [key for key in values if key not in accepted]:
             problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
-        elif not all(type(value) is int for value in values.values()):
-            problems.append(f"folding of {name}: expected integers, got {fold!r}")
         else:
-            folding[name] = Fold(**values)
+            wrong: list[str] = []
+            numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
+            problems += wrong
+            folding[name] = Fold(**numbers)
     raise_problems(problems)
     return folding
 
@@ -158,12 +170,25 @@ class CosimResult:
         outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values.
         latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last
             output beat of the first frame, without stalls.
-        interval_cycles: cycles from frame to frame without stalls; None where only one frame ran.
+        interval_cycles: cycles between the last two frames that ran without stalls; None where only one ran so.
+        free_frames: how many ran without stalls; each of them ended in the cycle that the cycle model says, unless the
+            RTL was edited.
+        steady_frames: how many the cycle model takes to the rhythm in which all further ones follow each other; None
+            where it found none within `simulate.MOST_FREE_FRAMES` and `MOST_FREE_CYCLES`, and for edited RTL.
+        edited: whether the RTL is no longer what `build` wrote.
     """
 
     outputs: np.ndarray
     latency_cycles: int
     interval_cycles: int | None
+    free_frames: int = 1
+    steady_frames: int | None = None
+    edited: bool = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether the interval is that of steady state."""
+        return self.steady_frames is not None and self.free_frames >= self.steady_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +209,7 @@ class Project:
         return self.pipeline.graph
 
     @staticmethod
+    @checked
     def open(directory: Path | str) -> "Project":
         """Open a folder written by `build`.
 
@@ -194,6 +220,7 @@ class Project:
         pipeline, settings = read_project(folder)
         return Project(folder, pipeline, settings.part, settings.clock_mhz, settings.target)
 
+    @checked
     def csim(self, x: np.ndarray) -> np.ndarray:
         """Run a batch through the compiled C++; compiled at the first call.
 
@@ -215,8 +242,10 @@ class Project:
     def _library(self) -> Path:
         """The compiled C++."""
         hls = self.directory / "hls"
+        if not hls.is_dir():
+            raise UserError(f"{hls}: no such folder; build the project again")
         with disk_errors(self._scratch):
-            files = sorted(path for path in hls.rglob("*") if path.suffix in (".h", ".cpp"))
+            files = [path for path in files_below(hls) if path.suffix in (".h", ".cpp")]
             parts = [part for path in files for part in (path.name, path.read_bytes())]
 
         def make(folder: Path) -> Path:
@@ -226,10 +255,14 @@ class Project:
 
         return kept_file(self._scratch, "csim", ".so", sha256(*CSIM_FLAGS, *parts), make)
 
+    @checked
     def cosim(
         self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
     ) -> CosimResult:
         """Simulate the RTL with cocotb on Verilator.
+
+        Without stalls as many frames run as the cycle model takes to its steady rhythm, those of `x` again and again,
+        if these end within `simulate.MOST_FREE_CYCLES` cycles; with a waveform those of `x` alone.
 
         Args:
             x: as `csim` takes it; all frames back to back.
@@ -238,18 +271,32 @@ class Project:
             waves: file to write a waveform to (VCD).
 
         Raises:
-            UserError: wrong shape or values. MissingToolError: no Verilator or cocotb. ToolError: the design does not
-            build, hangs, or breaks the stream protocol.
+            UserError: wrong shape or values, or a damaged memory file. MissingToolError: no Verilator or cocotb.
+            ToolError: the design does not build, hangs, or breaks the stream protocol.
+            MismatchError: a frame does not end in the cycle that the cycle model says, and the RTL was not edited.
         """
         inputs = self.graph.integers(x)
         if not len(inputs):
             raise UserError("cosim needs at least one frame")
-        design = RtlDesign(self.directory / "rtl", self.graph.name, self.pipeline, self.graph.to_stream(inputs))
+        if seed < 0:
+            raise UserError(f"seed {seed} is not supported; use 0 or more")
+        rtl, stream = self.directory / "rtl", self.graph.to_stream(inputs)
+        prediction = steady_prediction(self.pipeline, len(inputs), stalls)
+        edited = not is_as_written(self.pipeline, rtl, name=self.graph.name)
+        design = RtlDesign(rtl, self.graph.name, self.pipeline, stream, prediction, exact=not edited)
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump, keep=self._scratch)
-        return CosimResult(self._at_door(run.outputs, x), run.latency_cycles, run.interval_cycles)
+        return CosimResult(
+            self._at_door(run.outputs, x),
+            run.latency_cycles,
+            run.interval_cycles,
+            free_frames=len(run.finished),
+            steady_frames=len(prediction.finished) if prediction.steady and not edited else None,
+            edited=edited,
+        )
 
+    @checked
     def synth(
         self,
         target: str,
@@ -286,10 +333,12 @@ class Project:
             say=say,
             warn=say,
         )
+        result = dataclasses.replace(result, notes=(*result.notes, *self.other_family(target)))
         # As all of a project, without times: the same input gives the same bytes.
         write_json(self.directory / "synth" / f"{target}.json", dataclasses.replace(result, seconds={}).values())
         return result
 
+    @checked
     def estimate(self, target: str, *, clock_mhz: float | None = None) -> Estimate:
         """What synthesis for a target will find, and cycles and frames/s, in about a second: see `gan2hls.estimate`.
 
@@ -300,8 +349,26 @@ class Project:
         Raises:
             UserError: unknown target, or a clock that is none.
         """
-        return estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
+        found = estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
+        return dataclasses.replace(found, notes=self.other_family(target))
 
+    def other_family(self, target: str) -> tuple[str, ...]:
+        """A line if the project was built for another family than a target's, or for none; figures are those of the
+        design as it is, which shares and splits multipliers as they are elsewhere.
+
+        Raises:
+            UserError: unknown target.
+        """
+        family = target_of(target).family
+        if self.target is not None and target_of(self.target).family == family:
+            return ()
+        built = f"for {self.target}" if self.target else "without a target"
+        return (
+            f"built {built}, not for {target}: its multipliers and pipeline registers are not those of a project built "
+            f"for {target} (gan2hls build --target {target})",
+        )
+
+    @checked
     def check_netlist(
         self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None
     ) -> int:
@@ -348,11 +415,12 @@ class Project:
             MissingToolError: neither `vitis-run` (2024.1 and newer) nor `vitis_hls` is on PATH.
             ToolError: a step failed, or no IP came out.
         """
-        found = find_tool("vitis-run") or require_tool("vitis_hls")
+        found = vitis_tool()
         options = ["--mode", "hls", "--tcl"] if found.name == "vitis-run" else ["-f"]
         folder = self._scratch / "vitis"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.directory / "hls", folder)
+        remove_folder(folder)
+        with disk_errors(folder):
+            shutil.copytree(self.directory / "hls", folder)
         command = [str(found.path), *options, "build.tcl"]
         log = folder / "vitis.log"
         run_tool(command, what="Vitis HLS", log=log, cwd=folder)
@@ -388,6 +456,15 @@ class Project:
     def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
         integers = self.graph.from_stream(stream)
         return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
+
+
+def vitis_tool() -> Tool:
+    """Vitis HLS, the newer one if both are here.
+
+    Raises:
+        MissingToolError: neither is on PATH.
+    """
+    return find_tool("vitis-run") or require_tool("vitis_hls")
 
 
 def _interruptible(work: Callable[[], np.ndarray]) -> np.ndarray:

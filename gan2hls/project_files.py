@@ -1,9 +1,10 @@
 """The folder of a project: what is written into it, and what its manifest may say when it is read again."""
 
 import dataclasses
-import math
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from gan2hls.backends.hls import part_problems, write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import MARKER, output_directory, read_json, write_json
+from gan2hls.files import MARKER, output_directory, read_bytes, read_json, sha256, write_json
 from gan2hls.folding import make_pipeline, read_given
 from gan2hls.ir import Fold, Graph
+from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline
 from gan2hls.targets import TARGETS
 
@@ -32,8 +34,7 @@ class ProjectSettings:
 
     def __post_init__(self) -> None:
         problems = list(part_problems(self.part))
-        if not 0 < self.clock_mhz < math.inf:
-            problems.append(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        problems += number_problems("clock_mhz", self.clock_mhz, CLOCKS_MHZ)
         if self.target is not None and self.target not in TARGETS:
             problems.append(f"unknown target {self.target!r}; use one of {', '.join(TARGETS)}")
         raise_problems(problems)
@@ -56,13 +57,25 @@ def write_project(pipeline: Pipeline, directory: Path, settings: ProjectSettings
         graph.write(folder / "graph")
         write_hls(pipeline, folder / "hls", name=graph.name, part=part, clock_mhz=clock_mhz, vectors=vectors)
         write_rtl(pipeline, folder / "rtl", name=graph.name)
-        manifest = {
-            "kind": "project",
-            "gan2hls": __version__,
-            **dataclasses.asdict(settings),
-            "folding": {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()},
-        }
+        folding = {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()}
+        values = {**dataclasses.asdict(settings), "folding": folding}
+        manifest = {"kind": "project", "gan2hls": __version__, **values, "sha256": _digest(folder, values)}
         write_json(folder / MARKER, manifest)
+
+
+def _digest(directory: Path, values: Any) -> str:
+    """Of what sources and memories were written from: with another folding or graph, they do not fit it."""
+    graph = (read_bytes(directory / "graph" / name) for name in ("graph.json", "weights.safetensors"))
+    return sha256(json.dumps(values, sort_keys=True), *graph)
+
+
+def _read_graph(folder: Path) -> Graph:
+    try:
+        return Graph.load(folder)
+    except UserError as error:
+        problem = str(error).splitlines()[-1].strip()
+        where = "" if str(folder) in problem else f"{folder}: "
+        raise UserError(f"{where}{problem}; build the project again") from None
 
 
 @dataclass(frozen=True)
@@ -85,8 +98,10 @@ def read_project(directory: Path) -> tuple[Pipeline, ProjectSettings]:
         raise UserError(f"{path}: damaged (it does not say by which gan2hls it was made); build the project again")
     if version != __version__:
         raise UserError(f"{path}: made by gan2hls {version:.40}, and this is {__version__}; build the project again")
-    graph = Graph.load(directory / "graph")
+    graph = _read_graph(directory / "graph")
     try:
+        if values.pop("sha256", None) != _digest(directory, values):
+            raise UserError("it or the graph was edited")
         manifest = from_mapping(_Manifest, values, "")
         missing = [node.name for node in graph.nodes if node.name not in manifest.folding]
         raise_problems(f"folding: node {name!r} has none" for name in missing)

@@ -5,12 +5,13 @@ pulls, kernel by kernel, what must have happened before it. An input that is alw
 ready give what `simulate.RtlRun` counts, exactly. Cycles are counted from the one that takes the first input beat.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from gan2hls.kernels import Beats
-from gan2hls.kernels.rules import fifo, source
+from gan2hls.kernels.rules import fifo, source, watched
 from gan2hls.pipeline import STREAM_DEPTH, Pipeline
 
 MOST_FRAMES = 8
@@ -45,6 +46,9 @@ class Model:
             beats = stage.kernel.rule(beats, buffers.rings[index], log)
             if stage.kernel.logged:
                 logs.append((log, stage.kernel.logged))
+            if index + 1 < len(self.pipeline.stages):
+                logs.append(([], self.pipeline.streams[index + 1].beats))
+                beats = watched(beats, logs[-1][0])
         return Run(_stream(beats, buffers.depths[-1]), self.pipeline.output.beats, logs, start)
 
 
@@ -87,9 +91,13 @@ class Run:
         taken.append(cycle)
         self.finished.append(cycle)
 
-    def settle(self, most: int) -> bool:
-        """Run until the last two frames are alike, `most` frames at most; whether they are."""
-        while len(self.finished) < most:
+    def settle(self, most: int, least: int = 3, within: float = math.inf) -> bool:
+        """Run until the last two frames are alike; whether they are.
+
+        It ends without that after `most` frames, or with the first that ends after `within` cycles, but not before
+        there are `least`.
+        """
+        while (count := len(self.finished)) < least or (count < most and self.finished[-1] <= within):
             self.frame()
             if len(self.finished) > 2 and self.steady:
                 return True
@@ -104,7 +112,9 @@ class Run:
     def steady(self) -> bool:
         """Whether all kernels did the same in their last two frames, later by one number of cycles.
 
-        Then they will do so for ever: what happens depends on no more of the past than that.
+        Then they will do so for ever: what happens depends on no more of the past than that. All means each beat of
+        each stream: a frame may end as long after the one before as that one did, and yet find the kernels between
+        further on than that one found them.
         """
         shifts: set[int] = set()
         for cycles, count in self._rhythms:
@@ -125,30 +135,43 @@ class Prediction:
             of the first frame.
         interval_cycles: from one frame's last output beat to the next one's, between the last two frames predicted.
         finished: when each frame's last output beat is taken, counted from the first input beat.
+        steady: whether all kernels did the same in the last two frames, and so will for ever.
         busy: by stage, the share of the interval in which it works.
     """
 
     latency_cycles: int
     interval_cycles: int
     finished: tuple[int, ...]
+    steady: bool
     busy: dict[str, float]
 
+    def end(self, frame: int) -> int | None:
+        """When a frame's last output beat is taken, also beyond those predicted; None where that is not known."""
+        beyond = frame + 1 - len(self.finished)
+        if beyond <= 0:
+            return self.finished[frame]
+        return self.finished[-1] + beyond * self.interval_cycles if self.steady else None
 
-def predict(pipeline: Pipeline, frames: int | None = None) -> Prediction:
+
+def predict(
+    pipeline: Pipeline, frames: int | None = None, *, most: int = MOST_FRAMES, least: int = 3, within: float = math.inf
+) -> Prediction:
     """Exact latency and interval of a pipeline's RTL.
 
     Args:
         pipeline: kernels and buffers.
         frames: how many follow each other, at least 2; by default as many as the interval needs to settle.
+        most, least, within: how long it may take to settle: at most so many frames, and no further one after `within`
+            cycles, but so many at least.
 
     Raises:
         Gan2HlsError: the pipeline comes to a standstill because a ring is too small.
     """
     run = Model(pipeline).run(Buffers.of(pipeline))
     if frames is None:
-        run.settle(MOST_FRAMES)
+        run.settle(most, least, within)
     else:
         for _ in range(max(2, frames)):
             run.frame()
     busy = {stage.name: stage.cycles / run.interval for stage in pipeline.stages}
-    return Prediction(run.finished[0], run.interval, tuple(run.finished), busy)
+    return Prediction(run.finished[0], run.interval, tuple(run.finished), len(run.finished) > 2 and run.steady, busy)

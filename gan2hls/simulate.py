@@ -14,11 +14,12 @@ import numpy as np
 
 from gan2hls.backends.rtl import bench_text, bus_bits, check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
-from gan2hls.files import read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
+from gan2hls.files import copy_file, read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
 from gan2hls.folding import Pipeline, Stream
 from gan2hls.integers import ceil_div
 from gan2hls.kept import kept_file
 from gan2hls.resources import resource
+from gan2hls.schedule import Prediction, predict
 from gan2hls.tools import Tool, environment_with, require_tool, run_tool
 
 CSIM_TOOLS = ("g++", "ap_types")
@@ -29,8 +30,12 @@ CSIM_FLAGS = ("-std=c++17", "-shared", "-fPIC", "-fno-gnu-unique", "-DGAN2HLS_CS
 """How g++ makes a C simulation. Without -fno-gnu-unique the tables of equally named kernels would be one for all
 libraries that a process loads, and a second project would walk the first one's windows."""
 
-MOST_FREE_FRAMES = 3
-"""Frames that run without stalls: enough to see the interval twice."""
+FREE_FRAMES = 3
+"""Frames that run without stalls where they run with stalls too: enough to see the interval twice."""
+
+MOST_FREE_FRAMES, MOST_FREE_CYCLES = 64, 500_000
+"""Frames, and cycles (some seconds to a minute of simulation), within which frames are added until they follow each
+other steadily."""
 
 _FLAGS = ("CXX", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
 """Environment variables that the simulator depends on."""
@@ -76,25 +81,46 @@ class RtlRun:
         outputs: (n, height, width, channels) integers; those received under stalls, if there were any.
         latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat
             of the first frame, no side stalling.
-        interval_cycles: from one frame's last output beat to the next one's, no side stalling; None for a single frame.
+        interval_cycles: from one frame's last output beat to the next one's, no side stalling, between the last two
+            frames that ran so; None if it was one.
+        finished: when each of these frames' last output beat was taken, counted as the latency.
     """
 
     outputs: np.ndarray
     latency_cycles: int
     interval_cycles: int | None
+    finished: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class RtlDesign:
     """A written design to simulate: its folder (`backends.rtl.write_rtl`), top module, pipeline and input.
 
-    `x` are integers (n, height, width, channels), n at least 1.
+    Attributes:
+        x: integers (n, height, width, channels), n at least 1.
+        prediction: what the cycle model says of it. With it as many frames run without stalls as the model takes to
+            its steady rhythm (`steady_prediction`), those of `x` again and again; a waveform shows `x` alone.
+        exact: whether each frame must end in the cycle that is predicted.
     """
 
     rtl: Path
     top: str
     pipeline: Pipeline
     x: np.ndarray
+    prediction: Prediction | None = None
+    exact: bool = True
+
+    def free_frames(self, stalls: bool, waves: bool) -> int:
+        """Frames that run without stalls."""
+        least = min(len(self.x), FREE_FRAMES) if stalls else len(self.x)
+        ends = self.prediction.finished if self.prediction is not None and not waves else ()
+        return max(least, sum(end <= MOST_FREE_CYCLES for end in ends))
+
+
+def steady_prediction(pipeline: Pipeline, frames: int, stalls: bool = True) -> Prediction:
+    """What the cycle model says of the frames that run without stalls where there are `frames` frames."""
+    least = FREE_FRAMES if stalls else max(FREE_FRAMES, frames)
+    return predict(pipeline, most=MOST_FREE_FRAMES, least=least, within=MOST_FREE_CYCLES)
 
 
 def simulate_rtl(
@@ -121,6 +147,8 @@ def simulate_rtl(
     Raises:
         MissingToolError: no Verilator, cocotb or cocotbext-axi.
         UserError: a memory file is missing, or has not the words that it should have.
+        MismatchError: stalls change the output, equal frames give unequal ones, or a frame does not end in the cycle
+            that is predicted.
         ToolError: the build or the simulation failed; a design hung, or a handshake or frame boundary was wrong.
     """
     tools = [require_tool(name) for name in COSIM_TOOLS]
@@ -134,7 +162,7 @@ def simulate_rtl(
             np.save(folder / f"{design.top}.input.npy", to_beats(design.x, design.pipeline.input, seed))
             for memory in Path(design.rtl).glob("*.mem"):
                 shutil.copyfile(memory, folder / memory.name)
-        designed = [_job(design, stalls) for design in designs]
+        designed = [_job(design, stalls, waves is not None) for design in designs]
         write_json(
             folder / "job.json", {"waves": waves is not None, "stalls": stalls, "seed": seed, "designs": designed}
         )
@@ -143,8 +171,7 @@ def simulate_rtl(
             run_tool(command, what="RTL simulation", log=log, cwd=folder, env=environment_with(*tools))
         finally:
             if waves is not None and (folder / "dump.vcd").exists():
-                Path(waves).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / "dump.vcd", waves)
+                copy_file(folder / "dump.vcd", waves)
         return [_read_run(folder, design, stalls) for design in designs]
 
 
@@ -189,13 +216,13 @@ def _simulator(
     return kept_file(keep, "cosim-waves" if waves else "cosim-free", "", key, make)
 
 
-def _job(design: RtlDesign, stalls: bool) -> dict[str, Any]:
+def _job(design: RtlDesign, stalls: bool, waves: bool) -> dict[str, Any]:
     pipeline = design.pipeline
     work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
     return {
         "top": design.top,
         "rtl": str(Path(design.rtl).resolve()),
-        "free_frames": min(len(design.x), MOST_FREE_FRAMES) if stalls else len(design.x),
+        "free_frames": design.free_frames(stalls, waves),
         "timeout_cycles": 20 * work + 10_000,
     }
 
@@ -203,15 +230,30 @@ def _job(design: RtlDesign, stalls: bool) -> dict[str, Any]:
 def _read_run(folder: Path, design: RtlDesign, stalls: bool) -> RtlRun:
     pipeline = design.pipeline
     shape = pipeline.graph.output.shape
-    outputs = from_beats(np.load(folder / f"{design.top}.free.npy"), pipeline.output, shape)
+    free = from_beats(np.load(folder / f"{design.top}.free.npy"), pipeline.output, shape)
+    outputs = free[: len(design.x)]
+    for frame in range(len(outputs), len(free)):
+        if (free[frame] != outputs[frame % len(outputs)]).any():
+            first = frame % len(outputs)
+            raise MismatchError(f"RTL simulation of {design.top}: frame {frame}, which is frame {first} again, differs")
     if stalls:
         stalled = from_beats(np.load(folder / f"{design.top}.stalled.npy"), pipeline.output, shape)
         if (stalled[: len(outputs)] != outputs).any():
             raise MismatchError(f"RTL simulation of {design.top}: stalls change the output")
         outputs = stalled
-    cycles = read_json(folder / f"{design.top}.cycles.json")
-    finished = cycles["finished"]
-    return RtlRun(outputs, cycles["latency"], finished[-1] - finished[-2] if len(finished) > 1 else None)
+    finished = tuple(read_json(folder / f"{design.top}.cycles.json")["finished"])
+    _check_cycles(design, finished)
+    return RtlRun(outputs, finished[0], finished[-1] - finished[-2] if len(finished) > 1 else None, finished)
+
+
+def _check_cycles(design: RtlDesign, finished: Sequence[int]) -> None:
+    if design.prediction is None or not design.exact:
+        return
+    for frame, cycle in enumerate(finished):
+        expected = design.prediction.end(frame)
+        if expected not in (None, cycle):
+            found = f"frame {frame} ends in cycle {cycle:,}, the cycle model says {expected:,}"
+            raise MismatchError(f"RTL simulation of {design.top}: {found}")
 
 
 # -- C simulation -----------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """Section `[sweep]` of the configuration: which points a sweep has, and how far each is taken."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gan2hls.budget import WISHES
 from gan2hls.errors import UserError, raise_problems
+from gan2hls.limits import CLOCKS_MHZ, FRAME_RATES, FRAMES, RUNS, number_problems
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.synth.seeds import LIMIT_S, LONGEST_LIMIT_S
 from gan2hls.targets import TARGETS
@@ -74,12 +74,15 @@ class SweepConfig:
         for name, least in (("images", 2), ("seeds", 1), ("search", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 problems.append(f"{name} {getattr(self, name)} is not supported; use {least} or more")
-        if self.clock_mhz is not None and not 0 < self.clock_mhz < math.inf:
-            problems.append(f"clock_mhz {self.clock_mhz} is not supported; use a number above 0")
+        if self.clock_mhz is not None:
+            problems += number_problems("clock_mhz", self.clock_mhz, CLOCKS_MHZ)
         if not 0 < self.limit_s <= LONGEST_LIMIT_S:
             most = f"{LONGEST_LIMIT_S:g} at most"
             problems.append(f"limit_s {self.limit_s} is not supported; use seconds above 0, {most}")
         raise_problems(problems)
+        FRAMES.check(self.images, "images")
+        for name in ("seeds", "search"):
+            RUNS.check(getattr(self, name), name)
 
     @property
     def grid_weight_bits(self) -> tuple[int, ...]:
@@ -102,7 +105,9 @@ def _list_problems(config: Any, names: tuple[str, ...]) -> Iterator[str]:
 def _value_problems(name: str, value: Any) -> Iterator[str]:
     if name == "target" and value not in TARGETS:
         yield f"unknown target {value!r}; use one of {', '.join(TARGETS)}"
-    elif name in WISHES and not 0 < value < math.inf:
+    elif name == "frames_per_second":
+        yield from number_problems(name, value, FRAME_RATES)
+    elif name in WISHES and value < 1:
         yield f"{name} {value} is not supported; use a number above 0"
     elif name not in ("target", *WISHES):
         yield from _quantize_problems({name.removeprefix("search_"): value})

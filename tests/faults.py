@@ -22,11 +22,11 @@ class Faults:
     Args:
         folders: others are not looked at.
         fail_at: number of the operation that fails, from 0 on; None lets none fail.
-        error: its errno.
+        error: its errno; None ends the process there.
         forever: all later operations that need room fail too, as on a full disk.
     """
 
-    def __init__(self, folders: Sequence[Path], fail_at: int | None, error: int, forever: bool = False) -> None:
+    def __init__(self, folders: Sequence[Path], fail_at: int | None, error: int | None, forever: bool = False) -> None:
         self.operations: list[str] = []
         self._folders = tuple(str(folder) for folder in folders)
         self._fail_at, self._error, self._forever = fail_at, error, forever
@@ -37,6 +37,8 @@ class Faults:
         if number == self._fail_at or (
             self._forever and needs_room and self._fail_at is not None and number > self._fail_at
         ):
+            if self._error is None:
+                os._exit(0)
             raise OSError(self._error, os.strerror(self._error), str(path))
 
     def covers(self, path: Any) -> bool:

@@ -36,7 +36,7 @@ def point(weight_bits: int = 4, target: str = "ecp5-85k", multipliers: int = 64,
         "bits": f"W{bits}A8",
         "weight_bits": bits,
         "activation_bits": 8,
-        "quantizer": "symmetric",
+        "quantizer": "least_error",
         "budget": {"multipliers": multipliers},
         "target": target,
         "quality": Quality(16, 5.5 * bits + 1 / 3, 1 - 0.5**bits, 80 / 3**bits, "a made-up network"),
@@ -47,7 +47,6 @@ def point(weight_bits: int = 4, target: str = "ecp5-85k", multipliers: int = 64,
         "interval_cycles": 64000 // multipliers,
         "mac_multipliers": multipliers,
         "layers": layers(bits),
-        "seconds": 1.25,
     }
     return PointReport(**{**values, **changes})
 

@@ -18,6 +18,7 @@ import torch
 
 from gan2hls import __version__, cli, tools
 from gan2hls.files import MARKER
+from gan2hls.models.weights import write_safetensors
 from gan2hls.project import Project
 from tests.doors import ARCHITECTURE, state_dict, tree, write_generator
 
@@ -142,6 +143,40 @@ def test_quantize_and_build(command: Command, tmp_path: Path) -> None:
     assert not done.err
 
 
+def test_options_of_quantization(command: Command, tmp_path: Path) -> None:
+    """Each changes the configuration as its key does; the output says what latents were drawn."""
+    model = write_generator(tmp_path)
+    words = ("--input-bits", "5", "--quantizer", "symmetric", "--method", "minmax", "--no-bias-correction")
+    done = command("quantize", model, *words, "--distribution", "uniform", "--out", "options")
+    assert done.code == 0
+    assert "latents: U(-1, 1)\n" in done.out
+    text = "input_bits = 5\nweight_quantizer = 'symmetric'\nmethod = 'minmax'\nbias_correction = false\n"
+    (tmp_path / "c.toml").write_text(f"[quantize]\n{text}[calibration]\ndistribution = 'uniform'\n")
+    assert command("quantize", model, "--config", "c.toml", "--out", "file").code == 0
+    assert tree(tmp_path / "options") == tree(tmp_path / "file")
+    assert command("quantize", model, "--out", "defaults").code == 0
+    assert tree(tmp_path / "options") != tree(tmp_path / "defaults")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--method", "best"), "method: 'best' is not accepted; use one of 'auto', 'minmax', 'percentile'"),
+        (("--quantizer", "best"), "weight_quantizer 'best' is not known; use one of 'symmetric', 'least_error'"),
+        (("--input-bits", "17"), "input_bits 17 is not supported; use 2 to 16"),
+        (("--distribution", "gauss"), "distribution: 'gauss' is not accepted; use one of 'normal', 'uniform'"),
+    ],
+)
+def test_options_of_quantization_that_are_not_accepted(
+    command: Command, tmp_path: Path, words: tuple[str, ...], what: str
+) -> None:
+    for name in ("quantize", "sweep"):
+        done = command(name, write_generator(tmp_path), *words)
+        assert done.code == 2
+        assert what in done.err
+        assert not (tmp_path / "runs").exists()
+
+
 def test_build_for_a_target(command: Command, tmp_path: Path) -> None:
     """The table says what each layer takes, and the lines below it what the network takes and gives."""
     model = write_generator(tmp_path)
@@ -159,6 +194,21 @@ def test_build_for_a_target(command: Command, tmp_path: Path) -> None:
     rate = ("--frames-per-second", "400000", "--clock", "50")
     assert command("build", model, *rate).code == 0
     assert Project.open(tmp_path / "runs/tiny/project").pipeline.interval_cycles <= 125
+
+
+def test_names_drive_no_terminal_and_are_no_markup(command: Command, tmp_path: Path) -> None:
+    """A layer may be called as it likes; the table shows it, and obeys it not."""
+    name = "[red]\x1b[2Jup[/]"
+    tensors = {key.replace("up.", f"{name}.", 1): value for key, value in state_dict().items()}
+    write_safetensors(tmp_path / "odd.safetensors", tensors)
+    layers = [{**layer, "name": name if layer["name"] == "up" else layer["name"]} for layer in ARCHITECTURE["layers"]]
+    (tmp_path / "odd.json").write_text(json.dumps({"architecture": {**ARCHITECTURE, "layers": layers}}))
+    done = command("build", "odd.safetensors", "--multipliers", "4")
+    assert done.code == 0, done
+    assert "[red]\\x1b[2Jup[/]" in done.out
+    assert "\x1b" not in done.out
+    done = command("build", "odd.safetensors", "--multipliers", "1")
+    assert (done.code, "\x1b" in done.err) == (2, False)
 
 
 def test_without_a_model_it_is_the_shipped_one(command: Command, tmp_path: Path) -> None:
@@ -256,7 +306,7 @@ BAD = {
         write_generator, ("build", MODEL, "--architecture", "a.toml"), ("a.toml: no such file",)
     ),
     "no such config": Bad(write_generator, CONFIGURED, ("c.toml: no such file",)),
-    "not TOML": Bad(_config("weight bits = 4"), CONFIGURED, ("c.toml: not valid TOML", "line ")),
+    "not TOML": Bad(_config("weight bits = 4"), CONFIGURED, ("c.toml: not readable as TOML", "line ")),
     "unknown section": Bad(_config("[quantise]\n"), CONFIGURED, ("c.toml: unknown key 'quantise'", "'quantize'?")),
     "unknown key": Bad(
         _config("[quantize]\nweight_bit = 4\n"),
@@ -469,7 +519,7 @@ main()
 
 @pytest.mark.parametrize(
     ("module", "name", "leaves"),
-    [("ir", "write_bytes", ".quantize.*.partial"), ("project", "write_rtl", ".project.*.partial")],
+    [("ir", "write_bytes", ".staging.*.partial"), ("project_files", "write_rtl", ".staging.*.partial")],
     ids=["quantize", "build"],
 )
 def test_killed_and_run_again(command: Command, tmp_path: Path, module: str, name: str, leaves: str) -> None:

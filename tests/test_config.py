@@ -155,7 +155,7 @@ def test_read_toml(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "no such file"),
-        (b"pe = ", "not valid TOML"),
+        (b"pe = ", "not readable as TOML"),
         (b"\xff\xfe", "not readable"),
     ],
 )
@@ -169,7 +169,7 @@ def test_read_toml_names_a_file_that_can_not_be_read(tmp_path: Path, content: by
 
 
 def test_read_toml_of_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not readable"):
+    with pytest.raises(UserError, match="a folder; name a regular file"):
         read_toml(tmp_path)
 
 

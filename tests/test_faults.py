@@ -19,12 +19,20 @@ from gan2hls.files import write_bytes
 from gan2hls.flow import Say
 from gan2hls.flow_config import FlowConfig, read_flow_config
 from gan2hls.project import Project
+from gan2hls.report import sweep as sweep_page
+from gan2hls.sweep import Listener, driver, tasks
+from gan2hls.sweep.options import run_sweep
 from tests.doors import tree, write_generator
 from tests.faults import ERRORS, Faults
+from tests.sweep.deeds import Inline
 from tests.test_flow import made, no_cosim, settings
 
-STEP = 7
+STEP = 19
 """The quick test lets every so manieth operation fail; it is prime to the number of errors, which take turns."""
+
+
+CACHES = ("run/cache", "run/project/.run")
+"""Of a sweep, and of a project."""
 
 
 def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,9 +48,10 @@ def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def entries(folder: Path) -> dict[str, bytes | None]:
-    """All files with their content, and all folders."""
+    """All files with their content, and all folders, without the caches, in which what was done stays."""
     folders = {str(path.relative_to(folder)): None for path in folder.rglob("*") if path.is_dir()}
-    return {**folders, **tree(folder)}
+    found: dict[str, bytes | None] = {**folders, **tree(folder)}
+    return {name: data for name, data in found.items() if not name.startswith(CACHES)}
 
 
 Action = Callable[[Path, Say], None]
@@ -64,6 +73,7 @@ class Work:
         patch.setattr(Project, "cosim", no_cosim)
         self.config = settings(self.home)
         made(self.home / "run", self.config, "report")
+        run_sweep(self.home / "sweep", small_sweep(self, 2), Inline, Listener(), local=False)
         self.temporary.mkdir()
         patch.setattr(tempfile, "tempdir", str(self.temporary))
 
@@ -149,12 +159,38 @@ def quick(work: Work, monkeypatch: pytest.MonkeyPatch) -> Work:
         return ""
 
     monkeypatch.setattr(simulate, "run_tool", compiled)
+    outcomes: dict[str, Any] = {}
+
+    def executed(task: Any, *arguments: Any) -> Any:
+        if task.title not in outcomes:
+            outcomes[task.title] = tasks.execute(task, *arguments)
+        return outcomes[task.title]
+
+    monkeypatch.setattr(driver, "execute", executed)
+    for name in ("sweep_plots", "_html", "_json", "_markdown"):
+        monkeypatch.setattr(sweep_page, name, remembered(getattr(sweep_page, name)))
     return work
 
 
 def until(last: str, config: FlowConfig) -> Action:
     def action(directory: Path, say: Say) -> None:
         flow.Run(directory, config, say).until(last)
+
+    return action
+
+
+def small_sweep(work: Work, weight_bits: int) -> FlowConfig:
+    lists = {"weight_bits": [weight_bits], "target": ["ecp5"], "multipliers": [8], "images": 4}
+    return changed(work, *(("sweep", name, value) for name, value in lists.items()))
+
+
+def sweep_of(config: FlowConfig) -> Action:
+    def action(directory: Path, say: Say) -> None:
+        class Told(Listener):
+            def begin(self, points: int) -> None:
+                say("begin", "")
+
+        run_sweep(directory, config, Inline, Told(), local=False)
 
     return action
 
@@ -168,6 +204,8 @@ CASES: dict[str, Callable[[Work], tuple[str | None, Action]]] = {
     "build": lambda work: ("run", until("build", changed(work, ("quantize", "weight_bits", 5)))),
     "first csim": lambda work: (None, until("csim", work.config)),
     "csim": lambda work: ("run", until("csim", changed(work, ("folding", "multipliers", 4)))),
+    "first sweep": lambda work: (None, sweep_of(small_sweep(work, 2))),
+    "sweep": lambda work: ("sweep", sweep_of(small_sweep(work, 3))),
     "report": lambda work: ("run", until("report", changed(work, ("simulation", "stalls", False)))),
 }
 

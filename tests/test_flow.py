@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -89,7 +90,7 @@ def test_a_whole_run(work: Path) -> None:
     cosim = json.loads((run / "cosim.json").read_text())
     assert cosim["equal"] is True
     assert 0 < cosim["latency_cycles"] != 100
-    assert cosim["interval_cycles"] is None
+    assert cosim["interval_cycles"] == Project.open(run / "project").pipeline.interval_cycles
     assert "equal, 48 values" in (run / "report.html").read_text()
     report = json.loads((run / "report.json").read_text())
     assert [entry["state"] for entry in report["runs"]] == ["equal"]
@@ -215,6 +216,28 @@ def test_a_project_that_this_run_did_not_make_is_left_alone(work: Path) -> None:
     with pytest.raises(UserError, match=r"run/project: the folder exists and was not made by gan2hls"):
         made(work / "run", read_flow_config(work / "c.toml", [("quantize", "weight_bits", 6)]), "build")
     assert tree(work) == before
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        *(None, 3, [], {}, {"quantize": 1}, {"quantize": {}}, {"quantize": {"made_from": math.nan, "files": {}}}),
+        *({"build": {"made_from": "x", "files": [1]}}, {"report": {"made_from": "x", "files": {"\0": math.inf}}}),
+    ],
+)
+def test_an_edited_manifest_is_not_believed(work: Path, stages: Any) -> None:
+    before, marker = tree(work / "run"), work / "run" / MARKER
+    values = json.loads(marker.read_text())
+    marker.write_text(
+        json.dumps(
+            {**values, "stages": {**values["stages"], **stages} if isinstance(stages, dict) and stages else stages}
+        )
+    )
+    made(work / "run", read_flow_config(work / "c.toml"), "build")
+    after = tree(work / "run")
+    for name in ("quantize/graph.json", "samples.npz", "project/gan2hls.json", "project/rtl/sources.f"):
+        assert after[name] == before[name]
+    assert json.loads(after[MARKER])["stages"]["build"] == json.loads(before[MARKER])["stages"]["build"]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import gan2hls
 from gan2hls.errors import UserError
 from gan2hls.folding import Pipeline, choose_folding, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
@@ -161,6 +163,42 @@ def test_what_can_not_be_is_refused_by_name(graph: Graph, name: str) -> None:
     given, message = REFUSED[name]
     with pytest.raises(UserError, match=re.escape(message)):
         choose_folding(graph, given=given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("bits", "low", "packing", "most", "needs"),
+    [
+        (16, -(1 << 15), 3, 1, 97),
+        (16, -(1 << 15), 2, 1, 65),
+        (16, -7, 3, 2, 96),
+        (8, -128, 4, 3, 65),
+        (4, -8, 8, 7, 65),
+    ],
+)
+def test_more_products_than_64_bits_hold_are_refused(
+    bits: int, low: int, packing: int, most: int, needs: int, tmp_path: Path
+) -> None:
+    codes = np.arange(8).reshape(1, 1, 1, 8) % 7
+    codes[0, 0, 0, 0] = low
+    graph = Graph(
+        TensorType((1, 1, 1), IntType(bits, True), 1.0), (Node("fc", Dense(codes, bits)),), (1, 1, 1), (8, 1, 1)
+    )
+    ((_, tensor, _),) = graph.steps()
+    assert graph.node("fc").op.most_packing(tensor) == most
+    reason = f"packing {packing} is not supported; use 1 to {most}: its products take {needs} bits of 64"
+    with pytest.raises(UserError, match=f"^folding of fc: {reason}$"):
+        gan2hls.build(graph, tmp_path / "out", folding={"fc": {"pe": 8, "simd": 1, "packing": packing}})
+    assert not (tmp_path / "out").exists()
+    gan2hls.build(graph, tmp_path / "out", folding={"fc": {"pe": 8, "simd": 1, "packing": most}})
+
+
+def test_no_family_packs_more_than_can_be() -> None:
+    for family, in_bits, weight_bits in itertools.product(FAMILIES.values(), range(1, 40), range(1, 19)):
+        op = Dense(np.zeros((1, 1, 1, 40), int), 1, codebook=(-(1 << (weight_bits - 1)), 0))
+        assert op.weight_bits == weight_bits
+        tensor = TensorType((1, 1, 1), IntType(in_bits, True), 1.0)
+        products = family.products(in_bits, weight_bits, signed=True, symmetric=True)
+        assert products <= op.most_packing(tensor)
 
 
 def test_all_that_is_wrong_is_said_at_once(graph: Graph) -> None:

@@ -6,15 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gan2hls
+import gan2hls.project
+import gan2hls.simulate
 from gan2hls import tools
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
-from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
-from gan2hls.folding import Stream
-from gan2hls.ir import IntType
+from gan2hls.errors import Gan2HlsError, MismatchError, MissingToolError, ToolError
+from gan2hls.folding import Pipeline, Stream, choose_folding, make_pipeline
+from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.kernels import Port
-from gan2hls.ops import ConvTranspose2d, Lookup
-from gan2hls.simulate import RtlDesign, compile_csim, from_beats, run_csim, simulate_rtl, to_beats
+from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape
+from gan2hls.schedule import predict
+from gan2hls.simulate import (
+    RtlDesign,
+    RtlRun,
+    compile_csim,
+    from_beats,
+    run_csim,
+    simulate_rtl,
+    steady_prediction,
+    to_beats,
+)
 from tests.ops.contract import Case, single
 from tests.ops.mac_cases import S8, integers
 
@@ -131,6 +144,89 @@ def test_no_multiplication_is_wasted(rng: np.random.Generator, tmp_path: Path) -
         assert share >= 0.99, str(case)
         # The first frame waits for its first window and for the pipeline: a row or two, and a dozen registers.
         assert run.interval_cycles < run.latency_cycles < run.interval_cycles + one.pipeline.input.beats + 30
+
+
+def late_rhythm(rng: np.random.Generator) -> Pipeline:
+    """A generator whose first frames are later than further ones will be: intervals of 26, 26, 24, 24, … cycles."""
+    start = TensorType((1, 1, 5), S8, 1.0)
+    dense = Dense(integers(rng, (1, 1, 5, 12), 4), 4)
+    narrow = Requantize(np.full(12, 3), np.zeros(12, int), 6, -128, 127, S8, 1.0)
+    layer = ConvTranspose2d(integers(rng, (4, 4, 3, 5), 4), 4, stride=(2, 2), padding=(1, 1))
+    nodes = tuple(Node(f"op{i}", op) for i, op in enumerate((dense, narrow, Reshape((2, 2, 3)), layer)))
+    graph = Graph(start, nodes, (5, 1, 1), (5, 4, 4)).verify()
+    return make_pipeline(graph, choose_folding(graph, multipliers=56))
+
+
+@needs_rtl
+def test_frames_run_until_their_rhythm_is_steady(rng: np.random.Generator, tmp_path: Path) -> None:
+    pipeline = late_rhythm(rng)
+    first = predict(pipeline, 3)
+    write_rtl(pipeline, tmp_path, name="dut")
+    x = rng.integers(-128, 128, (2, 1, 1, 5))
+    prediction = steady_prediction(pipeline, len(x))
+    assert prediction.steady and len(prediction.finished) > 3
+    assert first.interval_cycles == 26 and prediction.interval_cycles == pipeline.interval_cycles == 24
+    one = RtlDesign(tmp_path, "dut", pipeline, x, prediction)
+    (run,) = simulate_rtl([one], log=tmp_path / "log", optimize=False)
+    assert run.finished == prediction.finished
+    assert (run.latency_cycles, run.interval_cycles) == (prediction.latency_cycles, 24)
+    assert (run.outputs == pipeline.graph.run_stream(x)).all() and len(run.outputs) == 2
+
+    wrong = replace(
+        prediction, finished=(*prediction.finished[:2], prediction.finished[2] - 1, *prediction.finished[3:])
+    )
+    message = (
+        f"RTL simulation of dut: frame 2 ends in cycle {prediction.finished[2]}, "
+        f"the cycle model says {prediction.finished[2] - 1}"
+    )
+    with pytest.raises(MismatchError, match=f"^{message}$"):
+        simulate_rtl([replace(one, prediction=wrong)], log=tmp_path / "log", optimize=False)
+
+
+def test_how_many_frames_run_without_stalls(rng: np.random.Generator, tmp_path: Path) -> None:
+    pipeline = late_rhythm(rng)
+    short = steady_prediction(pipeline, 2)
+    steady = len(short.finished)
+    one = RtlDesign(tmp_path, "dut", pipeline, np.zeros((2, 1, 1, 5), int), short)
+    assert one.free_frames(stalls=True, waves=False) == one.free_frames(stalls=False, waves=False) == steady
+    assert one.free_frames(stalls=True, waves=True) == 2
+    assert replace(one, prediction=None).free_frames(stalls=True, waves=False) == 2
+    many = replace(one, x=np.zeros((50, 1, 1, 5), int))
+    assert many.free_frames(stalls=True, waves=False) == steady
+    assert many.free_frames(stalls=False, waves=False) == 50
+    assert short.end(49) == predict(pipeline, 50).finished[-1]
+    # A large design: no frame is added, and none is predicted that would not run.
+    long = replace(short, finished=tuple(1_000_000 * (frame + 1) for frame in range(3)), steady=False)
+    assert replace(many, prediction=long).free_frames(stalls=True, waves=False) == 3
+    assert long.end(3) is None
+
+
+def test_a_project_says_what_its_interval_is_worth(rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
+    """Steady or not; the cycles of edited RTL are not compared."""
+    graph = late_rhythm(rng).graph
+    built = gan2hls.build(graph, tmp_path / "out", multipliers=56)
+    designs: list[RtlDesign] = []
+
+    def simulate(found: list[RtlDesign], **options: object) -> list[RtlRun]:
+        designs.extend(found)
+        ends = [found[0].prediction.end(frame) for frame in range(found[0].free_frames(stalls=True, waves=False))]
+        interval = ends[-1] - ends[-2] if len(ends) > 1 else None
+        return [RtlRun(graph.run_stream(found[0].x).astype(int), ends[0], interval, tuple(ends))]
+
+    monkeypatch.setattr(gan2hls.project, "simulate_rtl", simulate)
+    x = rng.integers(-128, 128, (1, 5, 1, 1))
+    result = built.cosim(x)
+    assert designs[0].exact and not result.edited
+    assert result.steady and result.free_frames == result.steady_frames > 3 and result.interval_cycles == 24
+    monkeypatch.setattr(gan2hls.simulate, "MOST_FREE_CYCLES", 60)
+    result = built.cosim(x)
+    assert not result.steady and result.free_frames == 1 and result.interval_cycles is result.steady_frames is None
+    monkeypatch.undo()
+    monkeypatch.setattr(gan2hls.project, "simulate_rtl", simulate)
+    source = tmp_path / "out" / "rtl" / "kernels" / "skid_buffer.sv"
+    source.write_text(source.read_text() + "// edited\n")
+    result = built.cosim(x)
+    assert not designs[2].exact and result.edited and not result.steady and result.steady_frames is None
 
 
 @needs_rtl

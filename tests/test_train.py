@@ -109,6 +109,21 @@ def test_every_layer_type_can_be_used():
         {"type": "Reshape", "shape": [1, 16, 10]},
         {"type": "Identity"},
         {"type": "Tanh"},
+        {"type": "ReLU6"},
+        {"type": "Hardtanh", "min_val": 0.0, "max_val": 2.0},
+        {"type": "ELU", "alpha": 0.5},
+        {"type": "SELU"},
+        {"type": "CELU", "alpha": 0.5},
+        {"type": "SiLU"},
+        {"type": "GELU", "approximate": "tanh"},
+        {"type": "Softplus", "beta": 2, "threshold": 10},
+        {"type": "Hardswish"},
+        {"type": "Hardsigmoid"},
+        {"type": "LogSigmoid"},
+        {"type": "Softsign"},
+        {"type": "Mish"},
+        {"type": "Tanhshrink"},
+        {"type": "Affine", "scale": 0.5, "offset": 0.5},
     ]
     assert {layer["type"] for layer in layers} == set(LAYER_TYPES)
     architecture = read_architecture({"input_shape": [8], "layers": layers})
@@ -133,7 +148,8 @@ def test_all_problems_of_an_architecture_are_listed():
         "net: unknown key 'extra' (accepted: input_shape, distribution, layers)",
         "input_shape must be [features] or [channels, height, width], got [0]",
         "layers.0: type 'ConvTranspos2d' is not supported; did you mean 'ConvTranspose2d'? accepted: Linear,",
-        "layers.1 (Conv2d): kernel_size must be an integer of at least 1, or [height, width], got [3, 0]",
+        "layers.1 (Conv2d): kernel_size must be an integer of at least 1, up to 16,777,216, or [height, width], "
+        "got [3, 0]",
         "layers.1 (Conv2d): unknown argument 'padding_mode' (accepted: in_channels,",
         "layers.1 (Conv2d): argument 'out_channels' is missing",
         "half: 'half' is a word of torch.nn.Module and can not be part of a name",
@@ -253,7 +269,7 @@ def test_weights_missing_or_of_another_kind(tmp_path):
     assert "w.pth: no such file; accepted: .safetensors" in message_of(read_state_dict, tmp_path / "w.pth")
     assert "suffix '.h5' are not supported; accepted: .safet" in message_of(read_state_dict, tmp_path / "w.h5")
     (tmp_path / "w.pt").mkdir()
-    assert "not readable" in message_of(read_state_dict, tmp_path / "w.pt")
+    assert "w.pt: a folder; name a regular file" in message_of(read_state_dict, tmp_path / "w.pt")
 
 
 def test_all_misfits_are_listed_and_nothing_is_loaded(module):
@@ -562,9 +578,9 @@ def test_number_of_threads_is_given_back(tiny, tmp_path):
         ({"training": {"real_target": 0}}, "real_target must be above 0 and at most 1, got 0.0"),
         ({"training": {"seed": -1}}, "seed must be at least 0 and below 2^63, got -1"),
         ({"training": {"epoch": 3}}, "unknown key 'epoch'; did you mean 'epochs'?"),
-        ({"generator": {"latent": 0}}, "latent must be at least 1, got 0"),
-        ({"generator": {"widths": []}}, "widths must be a list of integers of at least 1, got []"),
-        ({"discriminator": {"widths": [0]}}, "widths must be a list of integers of at least 1, got [0]"),
+        ({"generator": {"latent": 0}}, "latent must be at least 1, and at most 65,536, got 0"),
+        ({"generator": {"widths": []}}, "integers of at least 1, and at most 65,536, 12 of them, got []"),
+        ({"discriminator": {"widths": [0]}}, "integers of at least 1, and at most 65,536, 12 of them, got [0]"),
         ({"discriminator": {"slope": 1.5}}, "slope must be at least 0 and below 1, got 1.5"),
         (
             {"discriminator": {"normalization": "layer"}},

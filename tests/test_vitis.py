@@ -1,11 +1,13 @@
 """Vitis HLS is used where it is on PATH; where it is not, one message says so. Stand-ins take the vendor's place."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gan2hls
+from gan2hls import cli
 from gan2hls.errors import MissingToolError, ToolError
 from tests.doors import LATENT, write_generator
 
@@ -56,3 +58,16 @@ def test_a_failure_shows_its_log(
         project.vitis()
     assert caught.value.log is not None
     assert "no licence" in caught.value.log.read_text()
+
+
+def test_without_vitis_nothing_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["gan2hls", "build", "--vitis"])
+    with pytest.raises(SystemExit) as ending:
+        cli.main()
+    assert ending.value.code == 2
+    assert "vitis_hls: not found" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

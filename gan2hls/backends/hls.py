@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from gan2hls.backends.render import render
+from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
 from gan2hls.folding import Pipeline
 from gan2hls.ir import Memory
+from gan2hls.names import top_problem
 from gan2hls.resources import resource
 
 _TEMPLATES = {
@@ -27,15 +29,8 @@ _TEMPLATES = {
 _EVERY_PROJECT = ("axis.h", "frames.h", "process.h", "sim/hls_stream.h", "sim/ap_axi_sdata.h")
 """Headers that the generated files use beside the kernels."""
 
-_TAKEN = (
-    " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const "
-    " const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern "
-    " false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or "
-    " or_eq private protected public register reinterpret_cast return short signed sizeof static static_assert "
-    " static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using "
-    " virtual void volatile wchar_t while xor xor_eq main std hls gan2hls csim "
-)
-"""What no top function can be called: the words of C++17, and the other names of its scope."""
+_WIDEST = 1 << 15
+"""Most bits of an ap_uint, whatever it is told."""
 
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
@@ -54,7 +49,7 @@ def write_hls(
     Args:
         pipeline: kernels, their parameters and memories, and the streams between them.
         directory: gets `firmware/`, `kernels/`, `testbench/`, `bridge.cpp`, `build.tcl` and `Makefile`.
-        name: of the top function, a C identifier.
+        name: of the top function, see `names.top_problem`.
         part: the device, as Vitis writes it.
         clock_mhz: target clock.
         vectors: inputs and golden outputs, integers of shape (frames, ...) in NHWC order, for the test bench.
@@ -73,6 +68,7 @@ def write_hls(
         "streams": pipeline.streams,
         "stages": pipeline.stages,
         "modules": modules,
+        "axis_bits": max(bus_bits(pipeline.input), bus_bits(pipeline.output)),
     }
     for template, path in _TEMPLATES.items():
         write_text(directory / path.format(name=name), render(template, **values))
@@ -111,10 +107,8 @@ def _check(
     pipeline: Pipeline, name: str, part: str, clock_mhz: float, vectors: tuple[np.ndarray, np.ndarray] | None
 ) -> None:
     problems = []
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        problems.append(f"name {name!r} is not a C identifier; use letters, digits and _")
-    elif f" {name} " in _TAKEN:
-        problems.append(f"name {name!r} has a meaning in C++ already; use another")
+    if problem := top_problem(name):
+        problems.append(problem)
     problems += part_problems(part)
     if not 0 < clock_mhz < float("inf"):
         problems.append(f"clock_mhz {clock_mhz} is not a frequency; use a number above 0")
@@ -123,6 +117,10 @@ def _check(
             f"the pipeline has {len(pipeline.stages)} stages and {len(pipeline.streams)} streams; "
             "streams are one more than stages"
         )
+    for what, stream in (("input", pipeline.input), ("output", pipeline.output)):
+        if bus_bits(stream) > _WIDEST:
+            lanes = f"{stream.lanes} lanes of {stream.bits} bits"
+            problems.append(f"the {what} has {lanes}; use fewer, ap_uint holds {_WIDEST} bits")
     if vectors is not None:
         ends = zip(("input", "golden output"), vectors, (pipeline.streams[0], pipeline.streams[-1]), strict=True)
         for what, frames, stream in ends:

@@ -12,6 +12,7 @@ from gan2hls.errors import raise_problems
 from gan2hls.files import read_bytes, write_text
 from gan2hls.folding import Pipeline, Stage, Stream
 from gan2hls.ir import Memory
+from gan2hls.names import top_problem
 from gan2hls.resources import resource
 
 MOST_NAMED = 5
@@ -48,8 +49,12 @@ def write_rtl(pipeline: Pipeline, directory: Path, *, name: str = "generator") -
         pipeline: kernels, their parameters and memories, and the streams between them.
         directory: gets `<name>.sv`, the kernels under `kernels/`, memory files `*.mem`, and `sources.f`, the list of
             sources. Tools run in this folder, where the memory files lie.
-        name: of the top module, an identifier.
+        name: of the top module, see `names.top_problem`.
+
+    Raises:
+        UserError: the name can not be used.
     """
+    raise_problems(filter(None, [top_problem(name)]))
     directory = Path(directory)
     for file, text in _sources(pipeline, name):
         write_text(directory / file, text)

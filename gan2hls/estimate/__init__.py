@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gan2hls.errors import UserError
+from gan2hls.errors import raise_problems
 from gan2hls.estimate.features import Counted, count
 from gan2hls.estimate.memories import shapes
 from gan2hls.estimate.model import Model, shipped_model
+from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline, Stage
 from gan2hls.schedule import predict
 from gan2hls.synth.result import ESTIMATE, LABELS, RESOURCES, StageUsage, Usage
@@ -54,8 +55,9 @@ class Estimate:
         mac_multipliers, other_multipliers: hardware multipliers of weights, and of requantization.
         weight_bits: bits of weights that are stored. ram_weight_bits: those of them that lie in block RAM.
         weight_ram_bits: bits of the block RAMs that are taken for them.
-        smape_percent: errors of LUTs and flip-flops on networks that the model was not fitted to.
+        unseen_percent: errors of LUTs and flip-flops on networks that the model did not see, as `Model.errors`.
         tools: what counted the networks that it was fitted to, name → version.
+        notes: what must be known beside the figures.
     """
 
     target: str
@@ -69,8 +71,9 @@ class Estimate:
     weight_bits: int
     ram_weight_bits: int
     weight_ram_bits: float
-    smape_percent: dict[str, float]
+    unseen_percent: dict[str, float]
     tools: dict[str, str]
+    notes: tuple[str, ...] = ()
     figures: str = ESTIMATE
 
     @property
@@ -147,8 +150,7 @@ def estimate(
         UserError: unknown target, or a clock that is none.
     """
     part = target_of(target) if isinstance(target, str) else target
-    if not 0 < clock_mhz < float("inf"):
-        raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
+    raise_problems(number_problems("clock", clock_mhz, CLOCKS_MHZ))
     time, known, family = predict(pipeline), model or shipped_model(), part.family
     counted = [(stage, count_stage(stage, family.name)) for stage in instances(pipeline)]
     slowest = max(stage.cycles for stage, _ in counted)
@@ -170,7 +172,7 @@ def estimate(
         weight_bits=sum(shape.words * shape.bits for shape, _ in weights),
         ram_weight_bits=sum(shape.words * shape.bits for shape, mapped in weights if mapped.block_rams),
         weight_ram_bits=sum(found.weight_rams for _, found in counted) * family.block_ram_bits,
-        smape_percent=dict(known.errors.get(family.name, {})),
+        unseen_percent=dict(known.errors.get(family.name, {})),
         tools=dict(known.tools),
     )
 

@@ -120,7 +120,7 @@ def map_memory(shape: Shape, family: str) -> Mapped:
             continue
         cost, cells = _geometry(shape, ram)
         if cost < best:
-            best = cost
+            best = int(cost)  # as yosys keeps it: where two cost the same but for a fraction, the first one is taken
             found = Mapped("block RAM" if ram.block else "LUT RAM", cells * ram.block, cells * ram.luts)
     return found
 

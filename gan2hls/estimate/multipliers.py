@@ -24,7 +24,7 @@ _LUT4_RULES = (
     _Rule((9, 9), (4, 4), 0.5),
 )
 RULES = {
-    "ecp5": (_Rule((18, 18), (2, 2), least_product=9),),
+    "ecp5": (_Rule((18, 18), (2, 2)),),
     "gowin": (_Rule((36, 36), (22, 22), 4), *_LUT4_RULES),
     "nexus": (_Rule((36, 36), (22, 22), 4), _Rule((36, 18), (22, 10), 2), *_LUT4_RULES),
     "xc7": (_Rule((25, 18), (2, 2), least_product=9, slice_bits=18, signed_only=True),),

@@ -49,12 +49,22 @@ def estimate_lines(result: Estimate) -> Iterator[str]:
     soft = result.weight_bits - result.ram_weight_bits
     yield line + (f", {soft:,} bits lie in LUTs" if soft else "")
     tools = ", ".join(f"{name} {version}" for name, version in result.tools.items())
-    luts, flip_flops = (result.smape_percent.get(what, 0.0) for what in ("luts", "flip_flops"))
     yield (
         "multipliers, block RAM and cycles by rule, as synthesis finds them; LUTs and flip-flops by a model fitted to "
-        f"{tools} (off by {luts:.1f} % and {flip_flops:.1f} % "
-        "on networks that it was not fitted to)"
+        f"{tools}{_error(result)}"
     )
+    for note in result.notes:
+        yield f"note: {note}"
+
+
+def _error(result: Estimate) -> str:
+    errors = result.unseen_percent
+    if not errors:
+        return ""
+    means, worst = (
+        " and ".join(f"{errors[prefix + what]:.1f} %" for what in ("luts", "flip_flops")) for prefix in ("", "worst_")
+    )
+    return f": off by {means} on {errors['networks']:.0f} networks that it did not see, {worst} at worst"
 
 
 def _numbers(usage: Usage) -> list[str]:

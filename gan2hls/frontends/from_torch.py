@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from gan2hls import files
 from gan2hls.errors import UserError, raise_problems
@@ -20,7 +19,7 @@ from gan2hls.frontends.float_model import FloatModel, Shape
 from gan2hls.frontends.reading import read_module_layers
 from gan2hls.frontends.tracing import short
 from gan2hls.models.architecture import Chain, build_module, read_architecture
-from gan2hls.models.weights import load_weights, read_state_dict
+from gan2hls.models.weights import load_weights, read_state_dict, tensor_problem
 
 
 def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
@@ -35,15 +34,19 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
         UserError: a missing, damaged, hostile or mismatched file; weights that are not finite.
     """
     if isinstance(source, nn.Module):
+        _check_kind(source)
         if architecture is not None:
             raise UserError("an architecture goes with a file of weights, not with a module")
         return _usable_copy(source)
     if not isinstance(source, str | Path):
-        raise UserError(f"{type(source).__name__} can not be read; give an nn.Module or the path of a file of weights")
+        raise _not_a_module(source, " or the path of a file of weights")
     path = Path(source)
-    if not path.is_file():
+    if not files.is_file(path):
         raise UserError(f"{path}: no such file")
-    module = build_module(read_architecture(_card_architecture(path) if architecture is None else architecture))
+    described = read_architecture(_card_architecture(path) if architecture is None else architecture)
+    # Without memory, until the weights are known to fit.
+    with torch.device("meta"):
+        module = build_module(described)
     load_weights(module, read_state_dict(path), str(path))
     return _usable_copy(module)
 
@@ -60,6 +63,9 @@ def trace(module: nn.Module, input_shape: Shape | None = None) -> FloatModel:
         UserError: everything that is not supported, by node name; a module that can not be traced; an input shape
             that a layer does not accept; weights that are not finite.
     """
+    if not isinstance(module, nn.Module):
+        raise _not_a_module(module)
+    _check_kind(module)
     if input_shape is None and isinstance(module, Chain):
         input_shape = module.architecture.input_shape
     input_shape = _checked_input_shape(input_shape)
@@ -72,7 +78,7 @@ def trace(module: nn.Module, input_shape: Shape | None = None) -> FloatModel:
 
 def _card_architecture(path: Path) -> Mapping[str, Any]:
     card = path.with_suffix(".json")
-    if card.is_file():
+    if files.is_file(card):
         content = files.read_json(card)
         if isinstance(content, Mapping) and isinstance(content.get("architecture"), Mapping):
             return content["architecture"]
@@ -82,9 +88,28 @@ def _card_architecture(path: Path) -> Mapping[str, Any]:
     )
 
 
+def _not_a_module(value: Any, or_else: str = "") -> UserError:
+    name = type(value).__name__
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        return UserError(f"{value.__name__} is a class and can not be read; give an instance of it")
+    hint = "the nn.Module that it was made from" if name == "ExportedProgram" else "an nn.Module"
+    return UserError(f"{name} can not be read; give {hint}{or_else}")
+
+
+def _check_kind(module: nn.Module) -> None:
+    """Refuse what is an nn.Module by name only, anywhere in it."""
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            where = f"{name}: " if name else ""
+            kind = "traced" if isinstance(part, torch.jit.TopLevelTracedModule) else "scripted"
+            raise UserError(f"{where}{kind} by TorchScript, which can not be read; give the nn.Module it was made from")
+
+
 def _usable_copy(module: nn.Module) -> nn.Module:
-    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        module = module.module
+    # torch.compile wraps a module, too.
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(module, "_orig_mod"):
+        inner: Any = module._orig_mod if hasattr(module, "_orig_mod") else module.module
+        module = inner
     _check_tensors(module)
     # Weights that old-style weight_norm computed are no leaves of autograd, which deepcopy refuses.
     memo: dict[int, Any] = {}
@@ -95,7 +120,7 @@ def _usable_copy(module: nn.Module) -> nn.Module:
     try:
         copied = copy.deepcopy(module, memo)
     except Exception as error:
-        raise UserError(f"{type(module).__name__} can not be copied: {error}") from error
+        raise UserError(f"{type(module).__name__} can not be copied: {short(error)}") from error
     copied = copied.to("cpu", torch.float32).eval()
     for parameter in copied.parameters():
         parameter.requires_grad_(False)
@@ -103,17 +128,8 @@ def _usable_copy(module: nn.Module) -> nn.Module:
 
 
 def _check_tensors(module: nn.Module) -> None:
-    problems = []
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if is_lazy(tensor):
-            problems.append(f"{name}: has no values yet; run the module once, then give it")
-        elif tensor.is_meta:
-            problems.append(f"{name}: has no values (meta device); load weights first")
-        elif tensor.is_quantized or tensor.is_complex():
-            problems.append(f"{name}: {tensor.dtype} is not supported; use floating point")
-        elif tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            kind = "NaN" if bool(torch.isnan(tensor).any()) else "an infinite value"
-            problems.append(f"{name}: contains {kind}")
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    problems = [f"{name}: {problem}" for name, tensor in tensors if (problem := tensor_problem(tensor))]
     raise_problems(problems, "the weights can not be used:")
 
 

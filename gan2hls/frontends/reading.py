@@ -26,6 +26,8 @@ from gan2hls.frontends.tracing import (
 
 MAX_ELEMENTS = 1 << 28
 """Values of one sample that a layer may give: the comparison of module and float model computes them."""
+MOST_PROBLEMS = 18
+"""Problems that are listed; large networks repeat theirs in each block."""
 _HEADING = "the module can not be turned into hardware:"
 
 
@@ -83,7 +85,8 @@ def _add_failure(reader: "_Reader", error: Exception, name: str) -> None:
     if reader.problems and unknown:
         reader.problems.append(f"{name}: forward was read as far as these problems allow{place(error.__traceback__)}")
         return
-    what = short(error) if isinstance(error, TraceStoppedError) else f"{type(error).__name__}: {short(error)}"
+    named = isinstance(error, TraceStoppedError) or not str(error).strip()
+    what = short(error) if named else f"{type(error).__name__}: {short(error)}"
     reader.problems.append(f"torch.fx can not trace {name}: {what}{place(error.__traceback__)}")
 
 
@@ -113,9 +116,10 @@ class _Reader:
 
     def model(self, input_shape: Shape) -> FloatModel:
         """Give the model, or raise all problems at once."""
-        if self.accepted_needed:
-            self.problems.append(ACCEPTED)
-        raise_problems(dict.fromkeys(self.problems), _HEADING)
+        problems = list(dict.fromkeys(self.problems))
+        if len(problems) > MOST_PROBLEMS:
+            problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS:,} more of the kind"]
+        raise_problems([*problems, ACCEPTED] if self.accepted_needed else problems, _HEADING)
         layers = merge_reshapes(self.layers)
         raise_problems(
             f"{layer.name}: its output has the shape {layer.out_shape}: neither a vector nor an image"

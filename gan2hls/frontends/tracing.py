@@ -80,6 +80,11 @@ class Value(fx.Proxy):
     def __getattr__(self, name: str) -> Any:
         return self.tracer.attribute(self, name)
 
+    @property  # type: ignore[misc]  # what isinstance() asks; Python lets it be any class
+    def __class__(self) -> type:
+        known = getattr(self.tracer, "values", {}).get(self.node)
+        return torch.Tensor if is_tensor(known) else Value
+
     def __len__(self) -> int:
         return len(self.tracer.known(self, "len()"))
 

@@ -118,6 +118,11 @@ class Kernel(ABC):
         return {}
 
     @property
+    def memory_names(self) -> tuple[str, ...]:
+        """Names of its memories, which may be large."""
+        return tuple(self.memories)
+
+    @property
     def cycles(self) -> int:
         """Clock cycles that it is busy for one frame: the beats of the side that has more of them."""
         return max(self.input.beats, self.output.beats)

@@ -283,6 +283,10 @@ class MacKernel(Kernel):
     # -- memories -----------------------------------------------------------------------------------------------------
 
     @property
+    def memory_names(self) -> tuple[str, ...]:
+        return ("weights",) if self.weights.codebook is None else ("weights", "codebook")
+
+    @property
     def weight_words(self) -> int:
         """Words of the weight memory."""
         height, width, *_ = self.weights.codes.shape

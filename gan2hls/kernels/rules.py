@@ -26,6 +26,14 @@ def source(start: int = 0) -> Beats:
         taken = yield taken + 1
 
 
+def watched(up: Beats, cycles: list[int]) -> Beats:
+    """The same beats; `cycles` gets when each is taken."""
+    taken: Any = None
+    while True:
+        taken = yield up.send(taken)
+        cycles.append(taken)
+
+
 def skid(up: Beats) -> Beats:
     """`skid_buffer.sv`: a beat is taken while at most one waits."""
     before, last = NEVER, NEVER  # when the last two output beats were taken

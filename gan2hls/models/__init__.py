@@ -1,5 +1,6 @@
 """Generators: how they are described, trained, stored and loaded; and the one that is shipped."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gan2hls.limits import ARRAY_BYTES
 from gan2hls.resources import resource
 
 
@@ -32,7 +34,11 @@ def latents(count: int, shape: Sequence[int], seed: int, distribution: Distribut
         count, shape: how many, and of what shape.
         seed: of the generator.
         distribution: "normal" is N(0, 1), "uniform" is U(-1, 1).
+
+    Raises:
+        UserError: more than memory is meant for.
     """
+    ARRAY_BYTES.check(count * math.prod(shape) * 4, f"{count:,} samples of shape {tuple(shape)}")
     generator = np.random.default_rng(seed)
     if distribution == "uniform":
         return generator.random((count, *shape), dtype=np.float32) * np.float32(2) - np.float32(1)

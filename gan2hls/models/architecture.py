@@ -6,6 +6,7 @@ checkpoints: a layer's `name` is the prefix of its tensors in the state dictiona
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from gan2hls.config import read_toml
-from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import read_json
+from gan2hls.errors import UserError, raise_problems, shown
+from gan2hls.files import MOST_NESTED, check_values, read_json
+from gan2hls.limits import ARRAY_BYTES, FILE_BYTES
 from gan2hls.models import DISTRIBUTIONS, Distribution
 
 
@@ -34,8 +36,26 @@ class Reshape(nn.Module):
         return f"shape={self.shape}"
 
 
+class Affine(nn.Module):
+    """`x · scale + offset` with two numbers, as (x + 1) / 2 behind a tanh."""
+
+    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale + self.offset
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, offset={self.offset}"
+
+
+MOST_SIZE, MOST_NUMBER = 1 << 24, 1e6
+"""Of an argument: channels, pixels or taps, and what is no whole number; torch multiplies sizes without looking."""
+
+
 def _is_int(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_SIZE
 
 
 def _is_size(value: Any, least: int) -> bool:
@@ -45,7 +65,7 @@ def _is_size(value: Any, least: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
 
 
 def _is_shape(value: Any) -> bool:
@@ -58,15 +78,16 @@ class _Kind:
     words: str
 
 
-_COUNT = _Kind(lambda v: _is_int(v, 1), "an integer of at least 1")
-_AXIS = _Kind(lambda v: isinstance(v, int) and not isinstance(v, bool), "an integer")
-_SIZE = _Kind(lambda v: _is_size(v, 1), "an integer of at least 1, or [height, width]")
-_PAD = _Kind(lambda v: _is_size(v, 0), "an integer of at least 0, or [height, width]")
+_COUNT = _Kind(lambda v: _is_int(v, 1), f"an integer of at least 1, up to {MOST_SIZE:,}")
+_AXIS = _Kind(lambda v: _is_int(v, -MOST_SIZE), "an integer")
+_SIZE = _Kind(lambda v: _is_size(v, 1), f"an integer of at least 1, up to {MOST_SIZE:,}, or [height, width]")
+_PAD = _Kind(lambda v: _is_size(v, 0), f"an integer of at least 0, up to {MOST_SIZE:,}, or [height, width]")
 _FLAG = _Kind(lambda v: isinstance(v, bool), "true or false")
-_NUMBER = _Kind(_is_number, "a number")
+_NUMBER = _Kind(_is_number, f"a finite number, up to {MOST_NUMBER:,.0f}")
 _CHANCE = _Kind(lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1")
-_POSITIVE = _Kind(lambda v: _is_number(v) and v > 0, "a number above 0")
-_SHAPE = _Kind(_is_shape, "a list of integers of at least 1")
+_POSITIVE = _Kind(lambda v: _is_number(v) and v > 0, f"a number above 0, up to {MOST_NUMBER:,.0f}")
+_SHAPE = _Kind(_is_shape, f"a list of integers of at least 1, up to {MOST_SIZE:,}")
+_GELU = _Kind(lambda v: v in ("none", "tanh"), "'none' or 'tanh'")
 _NEAREST = _Kind(lambda v: v == "nearest", "'nearest'")
 _DIM_ONE = _Kind(lambda v: v == 1 and not isinstance(v, bool), "1")
 
@@ -93,6 +114,21 @@ LAYER_TYPES: Mapping[str, _Type] = {
     "LeakyReLU": _Type(nn.LeakyReLU, {}, {"negative_slope": _NUMBER, **_IN_PLACE}),
     "Tanh": _Type(nn.Tanh, {}, {}),
     "Sigmoid": _Type(nn.Sigmoid, {}, {}),
+    "ReLU6": _Type(nn.ReLU6, {}, _IN_PLACE),
+    "Hardtanh": _Type(nn.Hardtanh, {}, {"min_val": _NUMBER, "max_val": _NUMBER, **_IN_PLACE}),
+    "ELU": _Type(nn.ELU, {}, {"alpha": _POSITIVE, **_IN_PLACE}),
+    "SELU": _Type(nn.SELU, {}, _IN_PLACE),
+    "CELU": _Type(nn.CELU, {}, {"alpha": _POSITIVE, **_IN_PLACE}),
+    "SiLU": _Type(nn.SiLU, {}, _IN_PLACE),
+    "GELU": _Type(nn.GELU, {}, {"approximate": _GELU}),
+    "Softplus": _Type(nn.Softplus, {}, {"beta": _POSITIVE, "threshold": _NUMBER}),
+    "Hardswish": _Type(nn.Hardswish, {}, _IN_PLACE),
+    "Hardsigmoid": _Type(nn.Hardsigmoid, {}, _IN_PLACE),
+    "LogSigmoid": _Type(nn.LogSigmoid, {}, {}),
+    "Softsign": _Type(nn.Softsign, {}, {}),
+    "Mish": _Type(nn.Mish, {}, _IN_PLACE),
+    "Tanhshrink": _Type(nn.Tanhshrink, {}, {}),
+    "Affine": _Type(Affine, {}, {"scale": _NUMBER, "offset": _NUMBER}),
     "Upsample": _Type(nn.Upsample, {"scale_factor": _SIZE}, {"mode": _NEAREST}),
     "Unflatten": _Type(nn.Unflatten, {"unflattened_size": _SHAPE}, {"dim": _DIM_ONE}),
     "Flatten": _Type(nn.Flatten, {}, {"start_dim": _AXIS, "end_dim": _AXIS}),
@@ -163,6 +199,7 @@ def read_architecture(source: Path | str | Mapping[str, Any], where: str | None 
     """
     if isinstance(source, Mapping):
         values, where = source, where or "architecture"
+        check_values(values, where)
     else:
         path = Path(source)
         where = str(path)
@@ -194,7 +231,7 @@ def _parse(values: Any, problems: list[str]) -> Architecture:
             problems.append(f"unknown key {key!r} (accepted: {', '.join(_KEYS)})")
     shape: Any = values.get("input_shape")
     if not (_is_shape(shape) and len(shape) in (1, 3)):
-        problems.append(f"input_shape must be [features] or [channels, height, width], got {shape!r}")
+        problems.append(f"input_shape must be [features] or [channels, height, width], got {shown(shape)}")
         shape = ()
     distribution: Any = values.get("distribution")
     if distribution is not None and distribution not in DISTRIBUTIONS:
@@ -211,17 +248,17 @@ def _parse(values: Any, problems: list[str]) -> Architecture:
 
 def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:
     if not isinstance(table, Mapping):
-        problems.append(f"layers[{index}]: expected a table, got {table!r}")
+        problems.append(f"layers[{index}]: expected a table, got {shown(table)}")
         return None
     name, kind = table.get("name", f"layers.{index}"), table.get("type")
     arguments = {key: value for key, value in table.items() if key not in ("name", "type")}
     if not isinstance(name, str):
-        problems.append(f"layers[{index}]: name must be a string, got {name!r}")
+        problems.append(f"layers[{index}]: name must be a string, got {shown(name)}")
         name = f"layers.{index}"
     if not isinstance(kind, str) or kind not in LAYER_TYPES:
-        close = difflib.get_close_matches(str(kind), LAYER_TYPES, 1)
+        close = difflib.get_close_matches(shown(kind)[1:-1], LAYER_TYPES, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        problems.append(f"{name}: type {kind!r} is not supported; {hint}accepted: {', '.join(LAYER_TYPES)}")
+        problems.append(f"{name}: type {shown(kind)} is not supported; {hint}accepted: {', '.join(LAYER_TYPES)}")
         return Layer(name, "Identity", {})
     before = len(problems)
     where, spec = f"{name} ({kind})", LAYER_TYPES[kind]
@@ -230,13 +267,14 @@ def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:
         if key not in accepted:
             problems.append(f"{where}: unknown argument {key!r} (accepted: {', '.join(accepted) or 'none'})")
         elif not accepted[key].accepts(value):
-            problems.append(f"{where}: {key} must be {accepted[key].words}, got {value!r}")
+            problems.append(f"{where}: {key} must be {accepted[key].words}, got {shown(value)}")
     problems.extend(f"{where}: argument {key!r} is missing" for key in spec.required if key not in arguments)
     return Layer(name, kind, arguments) if len(problems) == before else Layer(name, "Identity", {})
 
 
 def _check_names(names: Sequence[str], problems: list[str]) -> None:
     seen: set[str] = set()
+    known = set(names)
     for name in names:
         if name in seen:
             problems.append(f"{name}: two layers have this name")
@@ -247,8 +285,10 @@ def _check_names(names: Sequence[str], problems: list[str]) -> None:
         for reserved in parts:
             if hasattr(nn.Module(), reserved) or reserved == "architecture":
                 problems.append(f"{name}: {reserved!r} is a word of torch.nn.Module and can not be part of a name")
-        for length in range(1, len(parts)):
-            if ".".join(parts[:length]) in names:
+        if len(parts) > MOST_NESTED:
+            problems.append(f"{name}: a name has at most {MOST_NESTED} parts")
+        for length in range(1, min(len(parts), MOST_NESTED)):
+            if ".".join(parts[:length]) in known:
                 problems.append(f"{name}: lies inside another layer, {'.'.join(parts[:length])}")
 
 
@@ -305,6 +345,7 @@ def layer_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
         UserError: a layer does not fit what comes before it.
     """
     shapes: list[tuple[int, ...]] = []
+    ARRAY_BYTES.check(math.prod(architecture.input_shape) * 4, f"an input of shape {list(architecture.input_shape)}")
     x = torch.empty((1, *architecture.input_shape), device="meta")
     for layer in architecture.layers:
         before = tuple(x.shape[1:])
@@ -312,13 +353,17 @@ def layer_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
             raise UserError(f"{layer.name} ({layer.type}): {problem}")
         try:
             with torch.no_grad(), torch.device("meta"):
-                x = layer.make().eval()(x)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+                module = layer.make().eval()
+                x = module(x)
+        except (RuntimeError, ValueError, IndexError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"{layer.name} ({layer.type}): does not accept an input of shape {before}: {reason}"
             ) from None
         shapes.append(tuple(x.shape[1:]))
+        where = f"{layer.name} ({layer.type})"
+        ARRAY_BYTES.check(x.numel() * 4, f"{where}: an output of shape {list(shapes[-1])}")
+        FILE_BYTES.check(sum(tensor.numel() for tensor in module.parameters()) * 4, f"{where}: its weights")
     return shapes
 
 

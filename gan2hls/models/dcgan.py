@@ -1,5 +1,7 @@
 """DCGAN (Radford, Metz, Chintala 2015): a generator of transposed convolutions and its discriminator."""
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,8 +10,20 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan2hls.errors import raise_problems
+from gan2hls.limits import FILE_BYTES
 from gan2hls.models import Distribution
 from gan2hls.models.architecture import Architecture, Chain, Layer, build_module
+
+MOST_WIDTH, MOST_WIDTHS = 65_536, 12
+"""Channels of a layer, and layers: the largest image has 4,096 pixels a side."""
+
+
+def _width_problems(widths: Sequence[int]) -> Iterator[str]:
+    if not widths or min(widths) < 1 or max(widths) > MOST_WIDTH or len(widths) > MOST_WIDTHS:
+        yield (
+            f"widths must be a list of integers of at least 1, and at most {MOST_WIDTH:,}, {MOST_WIDTHS} of them, "
+            f"got {list(widths)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,9 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.latent < 1:
-            problems.append(f"latent must be at least 1, got {self.latent}")
-        if not self.widths or min(self.widths) < 1:
-            problems.append(f"widths must be a list of integers of at least 1, got {list(self.widths)}")
+        if not 1 <= self.latent <= MOST_WIDTH:
+            problems.append(f"latent must be at least 1, and at most {MOST_WIDTH:,}, got {self.latent}")
+        problems += _width_problems(self.widths)
         raise_problems(problems)
 
 
@@ -38,9 +51,7 @@ class DiscriminatorConfig:
     slope: float = 0.2  # LeakyReLU's slope in the DCGAN paper
 
     def __post_init__(self) -> None:
-        problems = []
-        if not self.widths or min(self.widths) < 1:
-            problems.append(f"widths must be a list of integers of at least 1, got {list(self.widths)}")
+        problems = list(_width_problems(self.widths))
         if not 0 <= self.slope < 1:
             problems.append(f"slope must be at least 0 and below 1, got {self.slope}")
         raise_problems(problems)
@@ -67,6 +78,11 @@ class DcganConfig:
                     f"{name}.widths: {halvings} widths need a size that is a multiple of {2**halvings}, got {self.size}"
                 )
         raise_problems(problems)
+        for name, first in (("generator", self.generator.latent), ("discriminator", self.channels)):
+            widths = (first, *getattr(self, name).widths, self.channels)
+            base = self.size // 2 ** (len(widths) - 2)
+            weights = max(base, 4) ** 2 * sum(a * b for a, b in itertools.pairwise(widths))
+            FILE_BYTES.check(weights * 4, f"{name}: its weights")
 
 
 def architecture_of(config: DcganConfig) -> Architecture:

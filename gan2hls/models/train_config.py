@@ -10,8 +10,11 @@ from typing import Any
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.data import DataConfig
 from gan2hls.errors import raise_problems
+from gan2hls.limits import FRAMES
 from gan2hls.models.dcgan import DcganConfig, DiscriminatorConfig, GeneratorConfig
 from gan2hls.models.losses import LOSSES
+
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "threads", "sample_every", "samples", "checkpoint_every"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, most in (("batch_size", FRAMES.most), ("samples", FRAMES.most), ("threads", MOST_THREADS)):
+            if getattr(self, name) > most:
+                problems.append(f"{name} must be at most {most:,}, got {getattr(self, name)}")
         if not 0 <= self.decay_epochs <= self.epochs:
             problems.append(f"decay_epochs must be from 0 to epochs, {self.epochs}, got {self.decay_epochs}")
         for name in ("generator_rate", "discriminator_rate"):

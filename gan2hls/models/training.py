@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from gan2hls.data import image_grid, load_images, save_image
 from gan2hls.errors import Gan2HlsError, UserError
-from gan2hls.files import MARKER, check_output_directory, write_bytes, write_json, write_text
+from gan2hls.files import MARKER, check_output_directory, is_file, read_bytes, write_bytes, write_json, write_text
 from gan2hls.models.architecture import Chain
 from gan2hls.models.dcgan import architecture_of, build_discriminator, build_generator
 from gan2hls.models.losses import LOSSES
@@ -134,8 +134,8 @@ def train(
         state = _new_state(config, images)
         _prepare_directory(config, directory, resume)
         checkpoint = directory / CHECKPOINT
-        if checkpoint.is_file():
-            state.unpack(checkpoint.read_bytes(), checkpoint)
+        if is_file(checkpoint):
+            state.unpack(read_bytes(checkpoint), checkpoint)
         with _stop_signals() as stop, _progress(progress, config, steps, state) as advance:
             while state.epoch < config.training.epochs:
                 _epoch(config, directory, images, state, stop, advance)

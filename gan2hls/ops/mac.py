@@ -15,6 +15,10 @@ from gan2hls.kernels.mac import MacKernel, Weights
 from gan2hls.kernels.walk import AxisWalk
 from gan2hls.targets import Family
 
+PACKED_BITS = 64
+"""Bits that the products which share a multiplier may take: what `packed_multiply.h` simulates in a native integer, and
+more than any hardware multiplier gives."""
+
 
 @dataclass(frozen=True, eq=False)
 class MacOp(Op):
@@ -141,7 +145,8 @@ class MacOp(Op):
         kind = tensor.int_type
         if family is None:
             return 1
-        return family.products(kind.bits, self.weight_bits, signed=kind.signed, symmetric=self.symmetric)
+        products = family.products(kind.bits, self.weight_bits, signed=kind.signed, symmetric=self.symmetric)
+        return min(products, self.most_packing(tensor))
 
     def folds(self, tensor: TensorType, family: Family | None) -> Iterator[Choice]:
         """The folds that no other beats, multipliers rising, cycles falling."""
@@ -188,8 +193,22 @@ class MacOp(Op):
         if 1 <= fold.simd <= tensor.channels and (problem := self.fold_problem(tensor, fold)):
             yield problem
 
+    def packed_bits(self, tensor: TensorType, packing: int) -> int:
+        """Signed bits of the product that `packing` output channels share (`packed_multiply.sv`)."""
+        kind = tensor.int_type
+        pitch = kind.bits + self.weight_bits
+        return kind.bits + (not kind.signed) + pitch * (packing - 1) + self.weight_bits + (not self.symmetric)
+
+    def most_packing(self, tensor: TensorType) -> int:
+        """Output channels that can share a multiplier: as many as fit `PACKED_BITS`, 1 at least."""
+        room = PACKED_BITS - self.packed_bits(tensor, 1)
+        return 1 + max(0, room // (tensor.int_type.bits + self.weight_bits))
+
     def fold_problem(self, tensor: TensorType, fold: Fold) -> str:
-        """What is wrong with the taps of a fold whose pe and simd are right, "" if nothing."""
+        """What is wrong with the taps or packing of a fold whose pe and simd are right, "" if nothing."""
+        if fold.packing > (limit := self.most_packing(tensor)):
+            bits = f"its products take {self.packed_bits(tensor, fold.packing)} bits of {PACKED_BITS}"
+            return f"packing {fold.packing} is not supported; use 1 to {limit}: {bits}"
         most = tuple(max(1, int(walk.count.max())) for walk in self.walks(tensor))
         rest = tensor.channels % fold.simd
         for what, values in (("tap", (fold.tap_rows, fold.tap_columns)), ("rest", (fold.rest_rows, fold.rest_columns))):

@@ -87,7 +87,8 @@ class Activation:
 
         Beyond that point nothing needs to be told apart. Without a limit, `x` is given back.
         """
-        function, gap = self.function, step / 2
+        # A little less than half a step, so that a table's last entry does not lie on the border of two results.
+        function, gap = self.function, step / 2 * (1 - 1e-4)
         limit = function.right if x > 0 else function.left
         if x == 0 or not math.isfinite(limit):
             return x

@@ -1,9 +1,10 @@
-"""Post-training quantization: calibrate on samples, choose formats, quantize weights."""
+"""Post-training quantization: calibrate on samples, choose formats, quantize weights, correct offsets."""
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,8 +14,9 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import IntType
 from gan2hls.quantization.activation import Activation
-from gan2hls.quantization.blocks import Block, Step, make_blocks, out_rows
+from gan2hls.quantization.blocks import Block, Step, affine, make_blocks, out_rows
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
+from gan2hls.quantization.measure import Measurement
 from gan2hls.quantization.quantized_model import (
     QuantizedBlock,
     QuantizedModel,
@@ -42,6 +44,13 @@ _GAIN_BITS = 16
 _LEAST_OFFSET_BITS = 4
 _MOST_OFFSET_BITS = 20
 
+_NEAR = (0.6, 0.72, 0.85, 1.0, 1.18, 1.4)
+"""Around the magnitude that is best for a tensor alone: what is best for the output is seldom far from it."""
+_NEARLY = 1.05
+"""Errors this near to each other are equal: the wider format is the safer one for samples that were not seen."""
+_FINER, _FINER_STEPS = 0.94, 40
+"""Of the magnitudes among which that is looked for; the last one is 1/11 of the largest."""
+
 
 def quantize_float_model(
     model: FloatModel, calibration: Tensor | np.ndarray, config: QuantizeConfig | None = None
@@ -63,7 +72,8 @@ def quantize_float_model(
     blocks = quantized_blocks(model)
     check_layer_names(blocks, config)
     observed = _calibrate(steps, samples)
-    return _Quantizer(config, observed, last=blocks[-1].name).run(model, steps)
+    with torch.no_grad():
+        return _Quantizer(config, observed, Measurement(steps, samples), last=blocks[-1].name).run(model, steps)
 
 
 def quantized_blocks(model: FloatModel) -> list[Block]:
@@ -113,12 +123,28 @@ class _Observer:
     def samples(self) -> Tensor:
         return torch.cat(self.parts)
 
-    def magnitude(self, config: QuantizeConfig, signed: bool) -> float:
-        """Give the magnitude that a format should hold."""
+    def magnitudes(self, config: QuantizeConfig, kind: IntType) -> list[float]:
+        """Give the magnitudes that a format may be made to hold: one, or with "auto" all that are tried."""
+        largest = max(-self.lowest, self.highest) if kind.signed else self.highest
         if config.method == "minmax":
-            return max(-self.lowest, self.highest) if signed else self.highest
-        values = self.samples.abs() if signed else self.samples.clamp(min=0)
-        return float(np.percentile(values.numpy(), config.percentile))
+            return [largest]
+        values = self.samples.abs() if kind.signed else self.samples.clamp(min=0)
+        percentile = float(np.percentile(values.numpy(), config.percentile))
+        if config.method == "percentile":
+            return [percentile]
+        nearest = _least_error_magnitude(values, largest, kind)
+        return [largest, percentile, *(min(largest, nearest * factor) for factor in _NEAR)]
+
+
+def _least_error_magnitude(values: Tensor, largest: float, kind: IntType) -> float:
+    """Give the magnitude with which the format has the least squared error of the values alone."""
+    if largest <= 0:
+        return largest
+    kept = values[:: max(1, len(values) // KEPT_VALUES)]
+    tried = [largest * _FINER**i for i in range(_FINER_STEPS)]
+    formats = [Format(kind, magnitude / kind.max) for magnitude in tried]
+    errors = [float(torch.square(format_.fake_quantize(kept) - kept).sum()) for format_ in formats]
+    return tried[errors.index(min(errors))]
 
 
 def _calibrate(steps: Sequence[Step], samples: Tensor) -> dict[str, _Observer]:
@@ -158,12 +184,15 @@ def _result(name: str) -> str:
 class _Quantizer:
     """Makes the quantized block of each block."""
 
-    def __init__(self, config: QuantizeConfig, observed: dict[str, _Observer], last: str) -> None:
-        self.config, self.observed, self.last = config, observed, last
+    def __init__(
+        self, config: QuantizeConfig, observed: dict[str, _Observer], measured: Measurement, last: str
+    ) -> None:
+        self.config, self.observed, self.measured, self.last = config, observed, measured, last
         self.power_of_two = config.scales == "power_of_two"
 
     def run(self, model: FloatModel, steps: Sequence[Step]) -> QuantizedModel:
         input_format = self._input_format()
+        self.measured.take_input(input_format)
         result: list[QuantizedStep] = []
         incoming = input_format
         for step in steps:
@@ -173,18 +202,31 @@ class _Quantizer:
                 result.append(block)
             else:
                 result.append(step)
+            self.measured.take(result[-1])
         return QuantizedModel(model.input_shape, input_format, tuple(result))
 
     def _input_format(self) -> Format:
         config = self.config
-        kind = IntType(config.input_bits or config.activation_bits, config.input_signed)
-        return self._format(kind, config.input_scale, self.observed[""])
+        kind = IntType(config.first_bits, config.input_signed)
+        if config.input_scale is not None:
+            return Format(kind, config.input_scale)
+        return self._best(kind, self.observed[""], math.inf, self.measured.input_error)
 
-    def _format(self, kind: IntType, scale: float | None, observer: _Observer) -> Format:
-        if scale is not None:
-            return Format(kind, scale)
-        largest = observer.magnitude(self.config, kind.signed)
-        return activation_format(observer.samples, largest, kind, self.power_of_two)
+    def _best(self, kind: IntType, observer: _Observer, limit: float, error: Callable[[Format], float]) -> Format:
+        """Give the format of this type with the least error, or a wider one that is nearly as good.
+
+        `limit` bounds the magnitudes that it is made for.
+        """
+        magnitudes = [min(largest, limit) for largest in observer.magnitudes(self.config, kind)]
+        formats = []
+        for largest in magnitudes:
+            samples = observer.samples if limit == math.inf else observer.samples.clamp(-largest, largest)
+            formats.append(activation_format(samples, largest, kind, self.power_of_two))
+        tried = sorted(set(formats), key=lambda choice: -choice.scale)
+        if len(tried) == 1:
+            return tried[0]
+        errors = [error(choice) for choice in tried]
+        return next(choice for choice, found in zip(tried, errors, strict=True) if found <= min(errors) * _NEARLY)
 
     def _block(self, block: Block, incoming: Format) -> QuantizedBlock:
         layer = self.config.layers.get(block.name, LayerConfig())
@@ -192,24 +234,38 @@ class _Quantizer:
         if self.power_of_two and activation.slope is not None:
             activation = replace(activation, slope=_on_grid(activation.slope, _SLOPE_BITS))
         weight, gain = self._weight(block, layer, activation.slope is not None)
-        table, output = self._formats(block, layer)
-        offset = block.offset
         if self.power_of_two:
             gain = _rounded_gain(gain)
-            scale = incoming.scale * (weight.scale if weight is not None else torch.ones_like(gain))
-            offset = _rounded_offset(offset, scale * gain, (table or output).scale)
-        return QuantizedBlock(
+        mac = None if block.mac is None or weight is None else real_mac(block.mac, weight)
+        offset, corrected = block.offset, self._is_corrected(layer)
+        if corrected:
+            offset = offset + self.measured.shift(block, mac, gain, offset)
+        table, output = self._formats(block, layer, affine(mac, gain, offset, self.measured.quantized))
+        scale = incoming.scale * (weight.scale if weight is not None else torch.ones_like(gain))
+
+        def rounded(offset: Tensor) -> Tensor:
+            return _rounded_offset(offset, scale * gain, (table or output).scale) if self.power_of_two else offset
+
+        made = QuantizedBlock(
             name=block.name,
             in_shape=block.in_shape,
             out_shape=block.out_shape,
-            mac=None if block.mac is None or weight is None else real_mac(block.mac, weight),
+            mac=mac,
             weight=weight,
             gain=gain,
-            offset=offset,
+            offset=rounded(offset),
             activation=activation,
             table=table,
             output=output,
         )
+        if not corrected:
+            return made
+        # The correction is of what enters the formats; where these are coarse, rounding may undo it.
+        return min(made, replace(made, offset=rounded(block.offset)), key=self.measured.block_error)
+
+    def _is_corrected(self, layer: LayerConfig) -> bool:
+        given = (layer.weight_scale, layer.activation_scale, layer.table_scale)
+        return self.config.bias_correction and all(scale is None for scale in given)
 
     def _weight(self, block: Block, layer: LayerConfig, leaky: bool) -> tuple[QuantizedWeight | None, Tensor]:
         """Quantize the weights; give them and the gain that stays with the requantizer."""
@@ -221,39 +277,43 @@ class _Quantizer:
         # where that number must be a power of two. Weights made for a given scale stay as they are.
         if self.power_of_two and layer.weight_scale is None:
             rows, gain = rows * gain[:, None], torch.ones_like(gain)
+        quantizer = WEIGHT_QUANTIZERS[layer.weight_quantizer or config.weight_quantizer]
+        # A channel of zeros stays one, also where no code stands for zero, as with one bit.
+        gain = torch.where((rows == 0).all(1), 0.0, gain)
         request = WeightRequest(
             bits=config.weight_bits if layer.weight_bits is None else layer.weight_bits,
             per_channel=(layer.granularity or config.granularity) == "channel",
             power_of_two=self.power_of_two,
             scale=layer.weight_scale,
             spread_bits=16 - leaky * _SLOPE_BITS,
+            error=self.measured.weight_error(block, gain, block.offset, self._is_corrected(layer)),
         )
-        quantizer = WEIGHT_QUANTIZERS[layer.weight_quantizer or config.weight_quantizer]
-        # A channel of zeros stays one, also where no code stands for zero, as with one bit.
-        gain = torch.where((rows == 0).all(1), 0.0, gain)
         return quantizer(rows, request), gain
 
-    def _formats(self, block: Block, layer: LayerConfig) -> tuple[Format | None, Format]:
-        """Choose the formats of a table's input (or None) and of the result."""
+    def _formats(self, block: Block, layer: LayerConfig, before: Tensor) -> tuple[Format | None, Format]:
+        """Choose the formats of a table's input (or None) and of the result; `before` enters the activation."""
         config, activation = self.config, block.activation
         bits = layer.activation_bits
         if bits is None:
             bits = config.output_bits if block.name == self.last else config.activation_bits
         result = IntType(bits, activation.signed if layer.signed is None else layer.signed)
-        if not activation.has_table:
-            return None, self._format(result, layer.activation_scale, self.observed[block.name])
-        if layer.activation_scale is None and activation.fixed_range:
+        output_observer = self.observed[_result(block.name) if activation.has_table else block.name]
+        if layer.activation_scale is not None:
+            output = Format(result, layer.activation_scale)
+        elif activation.fixed_range:
             output = Format(result, _fixed_scale(activation, result, self.power_of_two))
         else:
-            output = self._format(result, layer.activation_scale, self.observed[_result(block.name)])
+            error = partial(self.measured.output_error, block.activate(before), lambda x: x)
+            output = self._best(result, output_observer, math.inf, error)
+        if not activation.has_table:
+            return None, output
         table_type = IntType(config.table_bits if layer.table_bits is None else layer.table_bits, True)
         if layer.table_scale is not None:
             return Format(table_type, layer.table_scale), output
         observer = self.observed[block.name]
         ends = [activation.flat_beyond(end, output.scale) for end in (observer.lowest, observer.highest)]
-        largest = min(observer.magnitude(config, signed=True), max(map(abs, ends)))
-        samples = observer.samples.clamp(-largest, largest)
-        return activation_format(samples, largest, table_type, self.power_of_two), output
+        error = partial(self.measured.output_error, before, block.activate)
+        return self._best(table_type, observer, max(map(abs, ends)), error), output
 
 
 def _fixed_scale(activation: Activation, kind: IntType, power_of_two: bool) -> float:

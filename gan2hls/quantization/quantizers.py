@@ -13,6 +13,11 @@ from torch import Tensor
 
 from gan2hls.ir import IntType
 
+SHARES = tuple(0.87**i for i in range(12))
+"""Of the largest weight, that a scale may hold; the last one is 0.22."""
+HALVES = (1.0, 0.5, 0.25, 0.125)
+"""The same, with powers of two."""
+
 
 class _RoundHalfUp(torch.autograd.Function):
     """floor(x + 0.5); the gradient passes as if nothing had been rounded (straight-through estimator)."""
@@ -81,6 +86,8 @@ class WeightRequest:
         scale: the given scale of all channels, or None to choose.
         spread_bits: with powers of two, the smallest scale is at least the largest · 2^-spread_bits. Channels with
             weights that small have outputs that small, so they lose nothing that their common output scale would keep.
+        error: gives the mean squared error (channels,) that weights cause in the layer's result on calibration samples;
+            None where there are no samples.
     """
 
     bits: int
@@ -88,6 +95,7 @@ class WeightRequest:
     power_of_two: bool = False
     scale: float | None = None
     spread_bits: int = 16
+    error: Callable[["QuantizedWeight"], Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,12 +149,44 @@ def symmetric(weight: Tensor, request: WeightRequest) -> QuantizedWeight:
     eq. 6). A given scale uses the whole two's complement range, as those who trained with it did. Channels of zeros
     get the scale 1.
     """
-    scale = torch.full((len(weight),), request.scale or 0.0, dtype=torch.float64)
-    if request.scale is None:
-        scale = _symmetric_scale(weight, request)
+    if request.scale is not None:
+        return _at_scale(weight, torch.full((len(weight),), request.scale, dtype=torch.float64), request)
+    return _at_scale(weight, _symmetric_scale(weight, request), request)
+
+
+@weight_quantizer("least_error")
+def least_error(weight: Tensor, request: WeightRequest) -> QuantizedWeight:
+    """As "symmetric", but with a share of that scale, which clips the largest weights and gives the others finer steps.
+
+    Of `SHARES`, or of halves with powers of two, the one with the least error is taken: the error of the layer's result
+    where samples tell it, else that of the weights.
+    """
+    if request.scale is not None:
+        return symmetric(weight, request)
+    error = request.error or (lambda made: torch.square(made.reals - weight).mean(1))
+    top = _symmetric_scale(weight, request)
+    used = (weight != 0).any(1)
+    scale, least = top, torch.full_like(top, math.inf)
+    for share in HALVES if request.power_of_two else SHARES:
+        tried = torch.where(used, _with_spread(top * share, used, request), 1.0)
+        found = error(_at_scale(weight, tried, request))
+        if not request.per_channel:
+            found = found.sum().expand_as(found)
+        scale, least = torch.where(found < least, tried, scale), torch.minimum(found, least)
+    return _at_scale(weight, _with_spread(scale, used, request), request)
+
+
+def _at_scale(weight: Tensor, scale: Tensor, request: WeightRequest) -> QuantizedWeight:
     if request.bits == 1:
         return QuantizedWeight((weight >= 0).long(), 1, scale, codebook=(-1, 1))
     return QuantizedWeight(_symmetric_codes(weight, scale, request), request.bits, scale)
+
+
+def _with_spread(scale: Tensor, used: Tensor, request: WeightRequest) -> Tensor:
+    """Keep powers of two of the channels that are used within the spread that the requantizer can hold."""
+    if not request.power_of_two or not bool(used.any()):
+        return scale
+    return scale.clamp(min=float(scale[used].max()) * math.ldexp(1.0, -request.spread_bits))
 
 
 def _symmetric_codes(weight: Tensor, scale: Tensor, request: WeightRequest) -> Tensor:
@@ -166,7 +206,7 @@ def _symmetric_scale(weight: Tensor, request: WeightRequest) -> Tensor:
         below, above = power_of_two_below_and_above(torch.where(used, scale, 1.0))
         errors = [_squared_error(rows, choice, request) for choice in (below, above)]
         scale = torch.where(errors[0] < errors[1], below, above)
-        scale = scale.clamp(min=float(scale[used].max()) * math.ldexp(1.0, -request.spread_bits))
+        scale = _with_spread(scale, used, request)
     return torch.where(used, scale, 1.0).expand(len(weight)).clone()
 
 

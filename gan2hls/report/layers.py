@@ -8,6 +8,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from gan2hls.errors import printable
 from gan2hls.folding import Pipeline
 from gan2hls.ir import IntType, Node, TensorType
 
@@ -131,7 +132,7 @@ def layer_table(pipeline: Pipeline) -> Table:
             "" if row.utilization is None else f"{row.utilization:.0%}",
         )
         style = "bold yellow" if row.limiting else "" if row.is_mac else "dim"
-        table.add_row(*(Text(cell) for cell in cells), style=style)  # Text: a name in brackets is no markup
+        table.add_row(*(Text(printable(cell)) for cell in cells), style=style)  # Text: a name in brackets is no markup
     return table
 
 

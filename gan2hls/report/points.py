@@ -106,7 +106,6 @@ class PointReport:
     mac_multipliers: int | None = None
     layers: tuple[LayerPoint, ...] = ()
     problems: tuple[str, ...] = ()
-    seconds: float = 0.0
 
     @property
     def frames_per_second(self) -> float | None:

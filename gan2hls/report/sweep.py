@@ -108,7 +108,7 @@ def _check(report: SweepReport) -> None:
     if twice:
         raise UserError(f"points of a sweep have the same label: {', '.join(twice)}")
     shape = report.real_images.shape
-    if len(shape) < 2 or 0 in shape:
+    if report.images and (len(shape) < 2 or 0 in shape):
         raise UserError(
             f"report of {report.title}: the float images have shape {shape}; expected (n, …), none of them 0"
         )
@@ -173,6 +173,8 @@ def _network(point: PointReport | None) -> _Network | None:
 
 def _gallery(report: SweepReport) -> Gallery:
     """Most bits first, below the float model, so that eyes follow the loss downwards; of very many the best."""
+    if not report.images:
+        return Gallery([], 0, [])
     about = {point.bits: psnr_of(point) for point in reversed(report.points) if point.quality is not None}
     bits = {point.bits: (-point.activation_bits, -choice.mean_bits(point)) for point in report.points}
     order = sorted(report.images, key=lambda name: bits.get(name, (0, 0)))

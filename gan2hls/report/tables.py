@@ -210,5 +210,4 @@ def _values(point: PointReport, budgets: Sequence[str]) -> dict[str, Any]:
         values[name] = getattr(point, name)
     values["mac_multipliers"] = point.mac_multipliers
     values["problems"] = "; ".join(point.problems)
-    values["seconds"] = point.seconds
     return values

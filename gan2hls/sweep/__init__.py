@@ -4,6 +4,7 @@
 out, `workers` runs tasks here or on a Dask cluster, `driver` puts them together, `search` asks optuna for more points.
 """
 
-from gan2hls.sweep.driver import Listener, Sweep
+from gan2hls.sweep.driver import Sweep
+from gan2hls.sweep.listener import Listener
 
 __all__ = ["Listener", "Sweep"]

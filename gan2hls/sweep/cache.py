@@ -9,6 +9,7 @@ from typing import Any
 from gan2hls.errors import UserError
 from gan2hls.files import read_json, sha256, write_json
 from gan2hls.resources import program_digest
+from gan2hls.sweep.kept import check_outcome
 from gan2hls.sweep.tasks import Outcome, Task
 
 
@@ -34,15 +35,16 @@ class Cache:
         if not entry.exists():
             return None
         try:
-            return _read(entry, digest)
+            return _read(entry, task.kind, digest)
         except UserError as error:
-            self._warn(f"{entry}: damaged entry of the cache, made anew ({error})")
+            reason = "; ".join(str(error).splitlines())
+            self._warn(f"{entry}: damaged entry of the cache, made anew ({reason})")
             return None
 
     def put(self, task: Task, digest: str, outcome: Outcome) -> None:
         """Keep an outcome."""
         files = {name: base64.b64encode(data).decode() for name, data in outcome.files.items()}
-        content = {"digest": digest, "values": outcome.values, "files": files, "seconds": outcome.seconds}
+        content = {"digest": digest, "values": outcome.values, "files": files}
         write_json(self._entry(task, digest), {"sha256": _checksum(content), "title": task.title, "outcome": content})
 
     def _entry(self, task: Task, digest: str) -> Path:
@@ -53,14 +55,20 @@ def _checksum(content: Any) -> str:
     return sha256(json.dumps(content))
 
 
-def _read(entry: Path, digest: str) -> Outcome:
-    values = read_json(entry)
-    if not isinstance(values, dict) or not {"sha256", "outcome"} <= values.keys():
+def _read(entry: Path, kind: str, digest: str) -> Outcome:
+    entry_values = read_json(entry)
+    if not isinstance(entry_values, dict) or not {"sha256", "outcome"} <= entry_values.keys():
         raise UserError("not an entry of the cache")
-    content = values["outcome"]
-    if _checksum(content) != values["sha256"]:
+    content = entry_values["outcome"]
+    if _checksum(content) != entry_values["sha256"]:
         raise UserError("its content has changed")
+    if not isinstance(content, dict) or content.keys() != {"digest", "values", "files"}:
+        raise UserError("not an entry of the cache")
     if content["digest"] != digest:
         raise UserError("it belongs to another task")
-    files = {name: base64.b64decode(data) for name, data in content["files"].items()}
-    return Outcome(content["values"], files, content["seconds"])
+    try:
+        files = {name: base64.b64decode(data, validate=True) for name, data in content["files"].items()}
+    except (AttributeError, TypeError, ValueError):
+        raise UserError("its files are damaged") from None
+    check_outcome(kind, content["values"], files)
+    return Outcome(content["values"], files)

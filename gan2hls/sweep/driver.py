@@ -15,35 +15,41 @@ import numpy as np
 from gan2hls import __version__
 from gan2hls.budget import Budget
 from gan2hls.data import write_arrays
-from gan2hls.files import MARKER, check_output_directory, locked, sha256, write_bytes, write_json
+from gan2hls.files import (
+    MARKER,
+    check_output_directory,
+    disk_errors,
+    locked,
+    made_folder,
+    sha256,
+    write_bytes,
+    write_json,
+)
 from gan2hls.flow_config import FlowConfig
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.quantization.ptq import check_layer_names, quantized_blocks
 from gan2hls.report.points import PointReport, SweepReport
 from gan2hls.resources import program_digest
-from gan2hls.simulate import COSIM_TOOLS
+from gan2hls.staging import recover, staged
 from gan2hls.sweep.cache import Cache
+from gan2hls.sweep.graphs import GraphFiles, graph_digest
+from gan2hls.sweep.listener import Listener
 from gan2hls.sweep.points import Point, expand
+from gan2hls.sweep.requirements import require_tools
 from gan2hls.sweep.results import collect
 from gan2hls.sweep.search import require_optuna, search
 from gan2hls.sweep.tasks import (
     CosimTask,
     EstimateTask,
-    GraphFiles,
     Model,
     Outcome,
     QuantizeTask,
     SynthTask,
     Task,
     execute,
-    graph_digest,
 )
 from gan2hls.sweep.workers import Workers
-from gan2hls.synth.synthesis import choose_tool
-from gan2hls.synth.yosys import yosys_tool
-from gan2hls.targets import target as target_of
-from gan2hls.tools import require_tool
 
 MOST_DEATHS = 3
 """Workers that a task may kill before it counts as failed."""
@@ -51,30 +57,12 @@ MOST_DEATHS = 3
 LOGS = "logs"
 
 
-class Listener:
-    """What a sweep says while it runs; does nothing, for others to override."""
+Steps = Generator[tuple[Task, ...], tuple[Outcome, ...], tuple[PointReport, float]]
+"""A point: yields the tasks that it needs next, gets their outcomes, and at last gives the report, and how many seconds
+its tasks took in this run."""
 
-    def begin(self, points: int) -> None:
-        """So many points come, beside those that came before."""
-
-    def started(self, title: str) -> None:
-        """A task was given to a worker."""
-
-    def ended(self, title: str) -> None:
-        """It is done, or has failed."""
-
-    def finished(self, point: PointReport) -> None:
-        """All is known of a point."""
-
-    def searched(self, trials: int, wanted: int) -> None:
-        """So many trials of a search are done."""
-
-    def warn(self, line: str) -> None:
-        """Something is not as it should be, and is made good."""
-
-
-Steps = Generator[tuple[Task, ...], tuple[Outcome, ...], PointReport]
-"""A point: yields the tasks that it needs next, gets their outcomes, and at last gives the report."""
+Write = Callable[[Path, SweepReport], None]
+"""Writes a report into a folder."""
 
 
 @dataclasses.dataclass
@@ -122,7 +110,7 @@ class Sweep:
         self._inputs = sha256(*input_contents(config))
         self._source = latent_source(config)
         if local:
-            _require_tools(config, self._points)
+            require_tools(config, self._points)
         if config.sweep.search:
             require_optuna()
         self._cache = Cache(self.directory / "cache", self._listener.warn)
@@ -132,35 +120,41 @@ class Sweep:
         if any(point.quantize.layers for point in self._points):
             self._check_layers()
 
-    def run(self) -> SweepReport:
+    def run(self, write: Write = lambda folder, report: None) -> SweepReport:
         """Take all points as far as the configuration says; what is in the cache is not made again.
+
+        Args:
+            write: called at the end, to write more than the points; all that is written appears together.
 
         Raises:
             UserError: another process works in the folder. Gan2HlsError: the workers are gone, the disk is full.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._claimed())
+            for context in (disk_errors(self.directory), made_folder(self.directory), locked(self.directory)):
+                stack.enter_context(context)
             stack.callback(self._close)
+            self._claim()
             reports = self._take_points(self._points)
             self._found = self._new(self._searched())
             report = self._report([*reports, *self._take_points(self._found)])
-            self._write(report)
+            self._write(report, write)
         return report
 
     # -- the folder ---------------------------------------------------------------------------------------------------
 
-    def _claimed(self) -> Any:
-        """The folder, made and marked as ours, for this process alone."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        lock = locked(self.directory)
+    def _claim(self) -> None:
+        """Mark the folder as ours, and remove what a killed sweep left."""
+        recover(self.directory)
         if not (self.directory / MARKER).exists():
             write_json(self.directory / MARKER, {"kind": "sweep", "gan2hls": __version__})
-        return lock
 
-    def _write(self, report: SweepReport) -> None:
+    def _write(self, report: SweepReport, write: Write) -> None:
         points = [point.values() for point in report.points]
-        write_json(self.directory / "sweep.json", {"kind": "sweep", "title": report.title, "points": points})
-        write_arrays(self.directory / "images.npz", real=report.real_images, **report.images)
+        with staged(self.directory) as staging:
+            write_json(staging.new / "sweep.json", {"kind": "sweep", "title": report.title, "points": points})
+            write_arrays(staging.new / "images.npz", real=report.real_images, **report.images)
+            write(staging.new, report)
+            staging.commit(remove=["plots"])
 
     def _report(self, reports: Sequence[PointReport]) -> SweepReport:
         source = self.config.model.source
@@ -177,7 +171,8 @@ class Sweep:
 
     def _take_points(self, points: Sequence[Point]) -> list[PointReport]:
         self._listener.begin(len(points))
-        return self.take([self._steps(point) for point in points], self._listener.finished)
+        taken = self.take([self._steps(point) for point in points], lambda found: self._listener.finished(*found))
+        return [report for report, _ in taken]
 
     def _searched(self) -> list[Point]:
         """Points that a search finds."""
@@ -260,7 +255,8 @@ class Sweep:
             if tasks:
                 others = yield tasks
         done = dict(zip((task.kind for task in tasks), others, strict=True))
-        return collect(point, self.clock_mhz, quality, estimated, done.get("synth"), done.get("cosim"))
+        report = collect(point, self.clock_mhz, quality, estimated, done.get("synth"), done.get("cosim"))
+        return report, sum(outcome.seconds for outcome in (quality, estimated, *others) if outcome is not None)
 
     def estimated(
         self, point: Point
@@ -373,7 +369,8 @@ class Sweep:
                 outcome = dataclasses.replace(outcome, error=f"{outcome.error} (log: {LOGS}/{log.name})", log=b"")
         else:
             self._cache.put(task, digest, outcome)
-            log.unlink(missing_ok=True)
+            with disk_errors(log):
+                log.unlink(missing_ok=True)
         self._known[digest] = outcome
 
     def _payload(self, task: Task) -> Model | GraphFiles | None:
@@ -425,17 +422,3 @@ def _result(future: "Future[Outcome]", workers: Workers, deaths: dict[str, int],
 
 def _file_name(title: str) -> str:
     return re.sub(r"[^\w.-]+", "-", title).strip("-")
-
-
-def _require_tools(config: FlowConfig, points: Sequence[Point]) -> None:
-    """Raise `MissingToolError` now, not after minutes of work."""
-    sweep = config.sweep
-    if sweep.synth or sweep.place:
-        for name in dict.fromkeys(point.target for point in points):
-            if choose_tool(sweep.tool, target_of(name)) == "vivado":
-                require_tool("vivado")
-            else:
-                yosys_tool()
-    if sweep.cosim:
-        for name in COSIM_TOOLS:
-            require_tool(name)

@@ -7,7 +7,8 @@ from typing import Any
 from gan2hls.errors import UserError
 from gan2hls.flow_config import Change, FlowConfig
 from gan2hls.report.points import SweepReport
-from gan2hls.sweep.driver import Listener, Sweep
+from gan2hls.sweep.driver import Sweep
+from gan2hls.sweep.listener import Listener
 from gan2hls.sweep.workers import Workers
 from gan2hls.tools import doctor_rows
 
@@ -59,10 +60,7 @@ def run_sweep(
     Raises:
         as `Sweep` and `Sweep.run`.
     """
-    sweep = Sweep(directory, config, workers, listener, local=local)
-    report = sweep.run()
-    _write_report(directory, report)
-    return report
+    return Sweep(directory, config, workers, listener, local=local).run(_write_report)
 
 
 def _write_report(directory: Path, report: SweepReport) -> None:

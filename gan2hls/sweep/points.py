@@ -73,7 +73,8 @@ def expand(config: FlowConfig) -> list[Point]:
 def bits_name(quantize: QuantizeConfig) -> str:
     """W4A8, and the quantizer where it is not the common one."""
     name = f"W{quantize.weight_bits}A{quantize.activation_bits}"
-    return name if quantize.weight_quantizer == "symmetric" else f"{name} {quantize.weight_quantizer}"
+    common = QuantizeConfig.weight_quantizer
+    return name if quantize.weight_quantizer == common else f"{name} {quantize.weight_quantizer}"
 
 
 def _add(found: dict[str, Point], point: Point, problems: list[str]) -> None:

@@ -36,7 +36,6 @@ def collect(
         target=point.target,
         error="; ".join(outcome.error for outcome in done if outcome.error) or None,
         quality=None if quality.error else Quality(**quality.values["quality"]),
-        seconds=round(sum(outcome.seconds for outcome in done), 2),
     )
     if estimated is not None and not estimated.error:
         report = _with_estimate(report, estimated.values, clock_mhz)

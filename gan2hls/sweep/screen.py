@@ -9,8 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from gan2hls.errors import printable
 from gan2hls.report.points import ASSUMED, SIMULATED, PointReport
-from gan2hls.sweep.driver import Listener
+from gan2hls.sweep.listener import Listener
 from gan2hls.synth.result import ESTIMATE
 
 SHOWN = 3
@@ -53,24 +54,25 @@ class Screen(Listener):
         self._running.remove(title)
         self._show()
 
-    def finished(self, point: PointReport) -> None:
+    def finished(self, point: PointReport, seconds: float) -> None:
         self._done += 1
         self._progress.update(self._line, completed=self._done)
         if not self._console.is_terminal:
-            state = f"failed: {point.error}" if point.error else f"{point.seconds:.1f} s"
-            self._console.print(f"{self._done}/{self._total} {point.label}: {state}", markup=False, soft_wrap=True)
+            state = f"failed: {point.error}" if point.error else f"{seconds:.1f} s" if seconds else "as before"
+            line = printable(f"{self._done}/{self._total} {point.label}: {state}")
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def searched(self, trials: int, wanted: int) -> None:
         if not self._console.is_terminal:
             self._console.print(f"search: {trials}/{wanted} trials", markup=False)
 
     def warn(self, line: str) -> None:
-        self._errors.print(f"[yellow]warning:[/yellow] {escape(line)}", soft_wrap=True)
+        self._errors.print(f"[yellow]warning:[/yellow] {escape(printable(line))}", soft_wrap=True)
 
     def _show(self) -> None:
         names = ", ".join(self._running[:SHOWN])
         more = f" and {len(self._running) - SHOWN} more" if len(self._running) > SHOWN else ""
-        self._progress.update(self._line, description=escape(names + more))
+        self._progress.update(self._line, description=escape(printable(names + more)))
 
 
 def sweep_table(points: Sequence[PointReport]) -> Table:
@@ -83,7 +85,7 @@ def sweep_table(points: Sequence[PointReport]) -> Table:
     table.add_column("state", no_wrap=True)
     for point in points:
         style = "red" if point.error else "yellow" if point.problems else ""
-        table.add_row(*(Text(cell) for cell in _cells(point)), style=style)
+        table.add_row(*(Text(printable(cell)) for cell in _cells(point)), style=style)
     return table
 
 

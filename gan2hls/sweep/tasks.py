@@ -7,13 +7,11 @@ tools leave goes to a temporary folder.
 import dataclasses
 import io
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -23,12 +21,12 @@ from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError, UserError
 from gan2hls.estimate import LayerEstimate, estimate
-from gan2hls.files import sha256
+from gan2hls.files import scratch_folder
 from gan2hls.folding import Folding, Pipeline, make_pipeline
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.inputs import LatentSource
 from gan2hls.integerize import integerize
-from gan2hls.ir import Fold, Graph
+from gan2hls.ir import Fold
 from gan2hls.metrics import fid, psnr, ssim
 from gan2hls.models import Distribution, latents
 from gan2hls.passes import check_equal
@@ -36,7 +34,8 @@ from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report.points import Quality
 from gan2hls.resources import program_digest
-from gan2hls.simulate import COSIM_TOOLS, RtlDesign, simulate_rtl
+from gan2hls.simulate import COSIM_TOOLS, RtlDesign, simulate_rtl, steady_prediction
+from gan2hls.sweep.graphs import GraphFiles, graph_files, read_graph
 from gan2hls.synth import synthesize
 from gan2hls.synth.nextpnr import placer_of
 from gan2hls.synth.synthesis import choose_tool
@@ -68,14 +67,6 @@ class Model:
 
     float_model: FloatModel
     calibration: np.ndarray
-
-
-GraphFiles = Mapping[str, bytes]
-"""A graph as `Graph.write` writes it."""
-
-
-def graph_digest(files: GraphFiles) -> str:
-    return sha256(*(part for name in sorted(files) for part in (name, files[name])))
 
 
 @dataclass(frozen=True)
@@ -137,7 +128,7 @@ class QuantizeTask(Task):
         key = (self.inputs, self.images, self.seed, self.source)
         real = _references.get(key, lambda: _forward(model, z))
         golden = graph.run(z).astype(np.float32)
-        files = {**_graph_files(graph), "images.npz": _npz(real=real[:PICTURES], golden=golden[:PICTURES])}
+        files = {**graph_files(graph), "images.npz": _npz(real=real[:PICTURES], golden=golden[:PICTURES])}
         quality = _quality(golden, real, self.source.text(self.images, payload.calibration))
         return Outcome({"quality": dataclasses.asdict(quality)}, files)
 
@@ -177,20 +168,6 @@ def _npz(**arrays: np.ndarray) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
-
-
-def _graph_files(graph: Graph) -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory(prefix="gan2hls-sweep-") as name:
-        graph.write(Path(name))
-        return {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
-
-
-def read_graph(files: GraphFiles) -> Graph:
-    """The graph of its files."""
-    with tempfile.TemporaryDirectory(prefix="gan2hls-sweep-") as name:
-        for file in ("graph.json", "weights.safetensors"):
-            (Path(name) / file).write_bytes(files[file])
-        return Graph.load(name)
 
 
 # -- estimate ---------------------------------------------------------------------------------------------------------
@@ -299,7 +276,7 @@ class SynthTask(Task):
 
     def run(self, payload: GraphFiles) -> Outcome:
         pipeline = _folded(self.graph, self.folding, payload)
-        with tempfile.TemporaryDirectory(prefix="gan2hls-sweep-") as name, _kept_log():
+        with scratch_folder("gan2hls-sweep") as folder, _kept_log():
             result = synthesize(
                 pipeline,
                 None,
@@ -310,9 +287,9 @@ class SynthTask(Task):
                 clock_mhz=self.clock_mhz if self.is_placed else None,
                 seeds=self.seeds,
                 limit_s=self.limit_s,
-                scratch=name,
+                scratch=folder,
             )
-        return Outcome(result.values())
+        return Outcome(dataclasses.replace(result, seconds={}).values())  # the same input gives the same bytes
 
 
 @dataclass(frozen=True)
@@ -335,10 +312,11 @@ class CosimTask(Task):
         graph = pipeline.graph
         z = latents(self.images, graph.door_input_shape, self.seed, self.distribution)
         inputs = graph.quantize_input(z)
-        with tempfile.TemporaryDirectory(prefix="gan2hls-sweep-") as name, _kept_log():
-            folder = Path(name)
+        with scratch_folder("gan2hls-sweep") as folder, _kept_log():
             write_rtl(pipeline, folder / "rtl", name=graph.name)
-            design = RtlDesign(folder / "rtl", graph.name, pipeline, graph.to_stream(inputs))
+            stream = graph.to_stream(inputs)
+            prediction = steady_prediction(pipeline, len(stream), self.stalls)
+            design = RtlDesign(folder / "rtl", graph.name, pipeline, stream, prediction)
             (run,) = simulate_rtl([design], log=folder / "cosim.log", stalls=self.stalls, seed=self.seed)
         outputs, golden = graph.from_stream(run.outputs), graph.run_integers(inputs)
         difference = check_equal("RTL against the golden model", outputs, golden)

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, UserError
+from gan2hls.limits import RUNS
 from gan2hls.sweep.tasks import Outcome
 
 CONNECT_SECONDS = 10.0
@@ -57,6 +58,7 @@ def chosen(jobs: int | None, scheduler: str | None) -> Callable[[], Workers]:
     if scheduler is None:
         if jobs is not None and jobs < 1:
             raise UserError(f"jobs {jobs} is not supported; use 1 or more")
+        RUNS.check(jobs or 0, "jobs")
         return lambda: LocalWorkers(cores() if jobs is None else jobs)
     if jobs is not None:
         raise UserError("jobs and scheduler are given; use one of them")

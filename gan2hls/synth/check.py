@@ -18,7 +18,7 @@ from gan2hls.synth.synthesis import Design, Say, working_folder
 from gan2hls.synth.yosys import map_design, run_yosys, yosys_tool
 from gan2hls.targets import Target
 from gan2hls.targets import target as target_of
-from gan2hls.tools import require_tool
+from gan2hls.tools import Tool, require_tool
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,20 @@ class _Models:
 
 MODELS = {"ecp5": _Models("+/lattice/cells_sim_ecp5.v", "ecp5.v", ("DP16KD",))}
 """Families whose netlists can be simulated."""
+
+
+def check_requirements(target: Target | str) -> tuple[Target, Tool]:
+    """The target, whose netlists can be simulated, and yosys; all tools that `check_netlist` needs are here.
+
+    Raises:
+        UserError: no models of the target's cells are at hand. MissingToolError: a tool is missing.
+    """
+    part = target_of(target) if isinstance(target, str) else target
+    if part.family.name not in MODELS:
+        raise UserError(f"{part.name}: netlists of {part.family.name} can not be simulated; use {', '.join(MODELS)}")
+    for name in COSIM_TOOLS:
+        require_tool(name)
+    return part, yosys_tool()
 
 
 def check_netlist(
@@ -64,12 +78,7 @@ def check_netlist(
         UserError: no models of the target's cells are at hand, or a memory file is damaged.
         MissingToolError: yosys, Verilator or cocotb is missing. ToolError: one of them failed.
     """
-    part = target_of(target) if isinstance(target, str) else target
-    if part.family.name not in MODELS:
-        raise UserError(f"{part.name}: netlists of {part.family.name} can not be simulated; use {', '.join(MODELS)}")
-    yosys = yosys_tool()
-    for name in COSIM_TOOLS:
-        require_tool(name)
+    part, yosys = check_requirements(target)
     with working_folder(work, scratch) as folder:
         check_memories(pipeline, Path(rtl), name=top)
         design = Design.read(Path(rtl))

@@ -5,6 +5,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
+from gan2hls.config import from_mapping
 from gan2hls.errors import UserError
 from gan2hls.targets import Target, target
 
@@ -220,6 +221,8 @@ class SynthResult:
             raise UserError("not a result of synthesis, or one of another version of gan2hls")
         try:
             known = {f.name: values[f.name] for f in dataclasses.fields(SynthResult)}
+            clock = known["clock"] and {f.name: known["clock"][f.name] for f in dataclasses.fields(Clock)}
+            from_mapping(SynthResult, {**known, "clock": clock}, "a damaged result of synthesis")
             known["usage"] = _usage(known["usage"])
             known["stages"] = tuple(StageUsage(s["name"], s["module"], _usage(s["usage"])) for s in known["stages"])
             known["memories"] = tuple(MemoryUsage(**memory) for memory in known["memories"])

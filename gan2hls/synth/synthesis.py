@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from gan2hls.backends.rtl import check_memories, write_rtl
-from gan2hls.errors import ToolError, UserError
-from gan2hls.files import read_json, sha256, write_json
+from gan2hls.errors import ToolError, UserError, raise_problems
+from gan2hls.files import is_running, read_json, sha256, write_json
+from gan2hls.limits import CLOCKS_MHZ, RUNS, number_problems
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.synth.families import RECIPES, synth_command
@@ -135,8 +137,8 @@ def synthesize(
     part = target_of(target) if isinstance(target, str) else target
     chosen = choose_tool(tool, part)
     numbers = _seeds(seeds)
-    if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
-        raise UserError(f"clock {clock_mhz!r} is not accepted; give MHz above 0")
+    if clock_mhz is not None:
+        raise_problems(number_problems("clock", clock_mhz, CLOCKS_MHZ))
     if not 0 < limit_s <= LONGEST_LIMIT_S:
         raise UserError(f"limit {limit_s!r} is not accepted; give seconds above 0, {LONGEST_LIMIT_S:g} at most")
     placer = placer_of(part) if place and chosen == "yosys" else None
@@ -175,9 +177,13 @@ def choose_tool(tool: str, part: Target) -> str:
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    RUNS.check(seeds if isinstance(seeds, int) else len(seeds), "seeds")
     numbers = tuple(range(1, seeds + 1)) if isinstance(seeds, int) else tuple(seeds)
     if not numbers:
         raise UserError(f"seeds {seeds!r} is not accepted; use 1 or more")
+    wrong = [number for number in numbers if type(number) is not int or not 0 <= number < 1 << 31]
+    if wrong:
+        raise UserError(f"seed {wrong[0]!r} is not accepted; use an integer from 0 to {(1 << 31) - 1:,}")
     return numbers
 
 
@@ -203,7 +209,8 @@ def working_folder(work: Path | str | None, scratch: Path | str | None) -> Itera
         return
     if scratch is not None:
         Path(scratch).mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix="gan2hls-synth-", dir=scratch)).resolve()
+        _clean_up(Path(scratch))
+    path = Path(tempfile.mkdtemp(prefix=f"gan2hls-synth-{os.getpid()}-", dir=scratch)).resolve()
     keep = False
     try:
         yield path
@@ -217,6 +224,14 @@ def working_folder(work: Path | str | None, scratch: Path | str | None) -> Itera
             elif entry.suffix != ".log":
                 entry.unlink(missing_ok=True)
         if not keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _clean_up(scratch: Path) -> None:
+    """Remove the folders of processes that were killed; logs of a tool that failed stay."""
+    for path in scratch.glob("gan2hls-synth-*-*"):
+        only_logs = all(entry.suffix == ".log" for entry in path.iterdir())
+        if not only_logs and not is_running(path.name.split("-")[2]):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -191,25 +191,64 @@ struct mac_timing {
     int ring_pixels;  // the smallest ring that holds every window
 };
 
-/// The loop's schedule, pixel by pixel: it waits for the words of a window, computes, and takes in words all the while.
+/// An output row in the loop's schedule.
+struct row_timing {
+    int loaded;  // words that were taken in before it
+    long cycles;
+};
+
+/// The schedule of a row, pixel by pixel: it waits for the words of a window, computes, and takes in words all the while.
+/// `loaded` becomes the words taken in after it.
+template <class Config, int Rows, int Columns>
+constexpr long time_row(const mac_tables<Rows, Columns>& tables, int oy, int& loaded, int& ring_pixels) {
+    using shape = mac_shape<Config>;
+    long row_cycles = 0;
+    for (int ox = 0; ox < Columns; ++ox) {
+        const int needed = words_needed(tables, oy, ox);
+        const int released = words_released(tables, oy, ox);
+        const int cycles = shape::out_groups * pixel_steps<Config>(tables, oy, ox);
+        const int wait = max_of(0, needed - loaded);
+        const int room = released + Config::RingPixels * shape::in_groups;
+        const int most = max_of(loaded, min_of(shape::frame_words, room));
+        ring_pixels = max_of(ring_pixels, (needed - released) / shape::in_groups);
+        row_cycles += wait + cycles;
+        loaded = min_of(most, loaded + wait + cycles);
+    }
+    return row_cycles;
+}
+
+/// Whether output row `oy` needs, a number of words later, what `before` needed, and the frame's end stops neither.
+template <class Config, int Rows, int Columns>
+constexpr bool rows_alike(const mac_tables<Rows, Columns>& tables, int before, int oy) {
+    const int later = tables.row_begin[oy] - tables.row_begin[before];
+    return tables.row_taps[before] > 0 && tables.row_taps[oy] == tables.row_taps[before] &&
+           tables.row_last[oy] - tables.row_last[before] == later &&
+           tables.row_later[oy] - tables.row_later[before] == later &&
+           tables.row_later[oy] + Config::RingPixels * mac_shape<Config>::in_groups <= mac_shape<Config>::frame_words;
+}
+
+/// The loop's schedule, row by row. The rows inside an image repeat themselves every StrideHeight rows of a transposed
+/// convolution, every row of another one; those are not gone through again, as compilers stop after a million steps.
 template <class Config, class Walk>
 constexpr mac_timing time_mac() {
     using shape = mac_shape<Config>;
     const mac_tables<Config::OutHeight, Config::OutWidth> tables = make_mac_tables<Config, Walk>();
+    const int period = max_of(1, -Walk::kernel_step(Config::StrideHeight));
+    row_timing rows[Config::OutHeight + 1] = {};
     mac_timing timing{0, 1};
     int loaded = 0;
     for (int oy = 0; oy < Config::OutHeight; ++oy) {
-        for (int ox = 0; ox < Config::OutWidth; ++ox) {
-            const int needed = words_needed(tables, oy, ox);
-            const int released = words_released(tables, oy, ox);
-            const int cycles = shape::out_groups * pixel_steps<Config>(tables, oy, ox);
-            const int wait = max_of(0, needed - loaded);
-            const int room = released + Config::RingPixels * shape::in_groups;
-            const int most = max_of(loaded, min_of(shape::frame_words, room));
-            timing.ring_pixels = max_of(timing.ring_pixels, (needed - released) / shape::in_groups);
-            timing.iterations += wait + cycles;
-            loaded = min_of(most, loaded + wait + cycles);
+        const int before = max_of(0, oy - period);
+        rows[oy].loaded = loaded;
+        const bool alike = oy >= period && rows_alike<Config>(tables, before, oy) &&
+                           loaded - rows[before].loaded == tables.row_begin[oy] - tables.row_begin[before];
+        if (alike) {
+            rows[oy].cycles = rows[before].cycles;
+            loaded += rows[before + 1].loaded - rows[before].loaded;
+        } else {
+            rows[oy].cycles = time_row<Config>(tables, oy, loaded, timing.ring_pixels);
         }
+        timing.iterations += rows[oy].cycles;
     }
     timing.iterations += shape::frame_words - loaded;  // words that no window needs are taken in all the same
     return timing;

@@ -19,9 +19,9 @@ module weight_memory #(
   output logic [Bits-1:0]     data
 );
   // A bank's number in decimal, two digits or as many as it takes.
-  function automatic int digits(int value);
-    digits = 2;
-    for (int rest = value / 100; rest > 0; rest = rest / 10) digits = digits + 1;
+  function automatic int decimal_digits(int value);
+    decimal_digits = 2;
+    for (int rest = value / 100; rest > 0; rest = rest / 10) decimal_digits = decimal_digits + 1;
   endfunction
 
   function automatic logic [79:0] decimal(int value);  // ten digits, the most of an int
@@ -55,7 +55,7 @@ module weight_memory #(
       localparam int Words = (b < Banks - 1) ? BankWords : Depth - b * BankWords;
       if (b < Banks) begin : gen_memory
         localparam int BankBits = $clog2(Words + 1);
-        localparam int Digits = digits(b);
+        localparam int Digits = decimal_digits(b);
         localparam logic [79:0] Decimal = decimal(b);
         logic [Bits-1:0] word;
         read_memory #(.Depth(Words), .Bits(Bits), .File({File, "_", Decimal[8*Digits-1:0], ".mem"})) u_memory (

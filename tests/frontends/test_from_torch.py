@@ -223,13 +223,13 @@ def test_wrong_input_shape_names_the_layer():
     )
 
 
-@pytest.mark.parametrize(("value", "words"), [(float("nan"), "NaN"), (float("inf"), "an infinite value")])
-def test_damaged_weights_are_named(value, words):
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_damaged_weights_are_named(value):
     module = dcgan()
     with torch.no_grad():
         module[3].weight[0, 0, 0, 0] = value
-    assert f"3.weight: contains {words}" in problems_of(module, (8, 1, 1))
-    with pytest.raises(UserError, match=r"3\.weight: contains"):
+    assert "3.weight: holds NaN or infinite values" in problems_of(module, (8, 1, 1))
+    with pytest.raises(UserError, match=r"3\.weight: holds NaN"):
         from_torch.load(module)
 
 

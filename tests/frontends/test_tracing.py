@@ -167,6 +167,9 @@ def _assert(m: Calls, x: Tensor) -> Tensor:
     assert y.shape == (x.shape[0], 3, 2, 2)
     assert y.shape[1:] == torch.Size([3, 2, 2])
     assert isinstance(y.shape, torch.Size)
+    assert isinstance(y, Tensor)
+    assert torch.is_tensor(y)
+    assert not isinstance(y.chunk(3, 1), Tensor)
     return y
 
 

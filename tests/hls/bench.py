@@ -3,6 +3,7 @@
 The references are written here once more, with torch and NumPy, and share nothing with the ops under test.
 """
 
+import copy
 import ctypes
 import subprocess
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def build(cases: Sequence[Case], folder: Path, *flags: str, exact_widths: bool =
     guards = sorted(f"GAN2HLS_{path.stem.upper()}_H" for path in HEADERS.glob("*.h") if path.stem != "process")
     lines = ["#include <ap_int.h>", "#define __SYNTHESIS__"] if exact_widths else []
     for case in cases:
-        write_hls(case.pipeline, folder / case.name, name=case.name)
+        write_hls(case.pipeline, folder / case.name, name=f"top_{case.name}")
         if case.edit:
             header, old, new = case.edit
             path = folder / case.name / "kernels" / header
@@ -94,7 +95,7 @@ def build(cases: Sequence[Case], folder: Path, *flags: str, exact_widths: bool =
             lines.append("#define static_assert(...) static_assert(true)")  # the outputs must show the bug
         lines += [f"#define gan2hls_{what} gan2hls_{what}_{case.name}" for what in ("run", "stage")]
         lines.append(f'#include "{case.name}/bridge.cpp"')
-        lines.append(f'#include "{case.name}/firmware/{case.name}.cpp"')
+        lines.append(f'#include "{case.name}/firmware/top_{case.name}.cpp"')
         lines += ["#undef gan2hls_run", "#undef gan2hls_stage"]
         if case.edit:
             lines += ["#undef gan2hls", "#undef static_assert"]
@@ -219,9 +220,11 @@ def _conv_transpose2d(rng: np.random.Generator, in_channels: int, out_channels: 
 
 
 def replace_stage(pipeline: Pipeline, index: int, **changes: object) -> Pipeline:
-    """The pipeline with other parameters or memories in one stage."""
+    """The pipeline with other parameters or memories in one stage, whatever its kernel would say."""
     stages = list(pipeline.stages)
-    stages[index] = replace(stages[index], **changes)  # type: ignore[arg-type]
+    kernel = copy.copy(stages[index].kernel)
+    object.__setattr__(kernel, "__class__", type("Edited", (type(kernel),), changes))
+    stages[index] = replace(stages[index], kernel=kernel)
     return replace(pipeline, stages=tuple(stages))
 
 

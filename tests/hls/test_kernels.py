@@ -1,25 +1,30 @@
 """Every kernel in C simulation against torch and NumPy, exactly, over random geometry, types and folds."""
 
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from gan2hls.backends.hls import write_hls
 from gan2hls.folding import Stage
 from gan2hls.ir import Fold, IntType, Op, TensorType
-from gan2hls.ops import Lookup, Requantize, Reshape, Upsample
+from gan2hls.ops import Conv2d, ConvTranspose2d, Lookup, Requantize, Reshape, Upsample
 from tests.hls.bench import (
     CASE_FRAMES,
     Case,
     build,
     check,
+    compile_cpp,
     pipeline_of,
     random_integers,
     random_mac,
     random_type,
+    random_weights,
     with_parameters,
 )
+from tests.ops.mac_cases import draw_fold
 
 
 def axis_taps(stem: str, parameters: dict[str, int], axis: str) -> list[list[int]]:
@@ -115,6 +120,49 @@ def test_mac_kernels_are_exact(stem: str, count: int, rng: np.random.Generator, 
         busy = sum(busy_steps(stage))
         assert library.iterations(case) == [busy + waiting(stage)], stage.parameters
         assert stage.cycles == max(busy, case.pipeline.streams[0].beats)
+
+
+def tall(rng: np.random.Generator, name: str) -> Case:
+    """A convolution of either kind whose rows repeat themselves, its ring anything from the smallest to a few rows."""
+    height, width = int(rng.integers(12, 40)), int(rng.integers(1, 4))
+    channels, outputs = (int(v) for v in rng.integers(1, 4, 2))
+    kernel, stride = rng.integers(1, 5, 2).tolist(), rng.integers(1, 4, 2).tolist()
+    padding = [int(rng.integers(0, (k + 1) // 2)) for k in kernel]
+    make = ConvTranspose2d if rng.integers(2) else Conv2d
+    if make is Conv2d:
+        width += max(0, kernel[1] - 2 * padding[1])
+    weights, _ = random_weights(rng, (*kernel, channels, outputs))
+    op = make(**weights, stride=tuple(stride), padding=tuple(padding))
+    tensor = TensorType((height, width, channels), IntType(4, True), 1.0)
+    if list(op.verify(tensor)):
+        return tall(rng, name)
+    x = random_integers(rng, tensor.int_type, (2, *tensor.shape))
+    pipeline = pipeline_of(tensor, [op], [draw_fold(rng, op, tensor)])
+    ring = smallest_ring(pipeline.stages[0]) + int(rng.integers(0, 3 * width))
+    pipeline = with_parameters(pipeline, 0, RingPixels=ring)
+    return Case(name, pipeline, x, pipeline.graph.run_stream(x).astype(np.int64))
+
+
+def test_rows_that_repeat_themselves(rng: np.random.Generator, tmp_path: Path) -> None:
+    """The trip count of a tall image, whose rows the compiler does not all go through."""
+    cases = [tall(rng, f"case_{index}") for index in range(16)]
+    library = build(cases, tmp_path)
+    for case in cases:
+        check(library, case)
+        stage = case.pipeline.stages[0]
+        assert library.iterations(case) == [sum(busy_steps(stage)) + waiting(stage)], stage.parameters
+
+
+@pytest.mark.parametrize("make", [Conv2d, ConvTranspose2d])
+def test_large_images_take_few_constexpr_steps(make: type[Conv2d | ConvTranspose2d], tmp_path: Path) -> None:
+    """They grow with the sides, not with the pixels: clang, and with it Vitis HLS, stops at 1,048,576."""
+    size = 512 if make is Conv2d else 256
+    op = make(np.ones((4, 4, 2, 2), int), 2, stride=(1, 1) if make is Conv2d else (2, 2), padding=(1, 1))
+    tensor = TensorType((size, size, 2), IntType(8, True), 1.0)
+    write_hls(pipeline_of(tensor, [op], [Fold(2, 2)]), tmp_path)
+    flags = ("-fsyntax-only", "-fconstexpr-ops-limit=2000000", "-I", tmp_path / "kernels" / "sim")
+    made = compile_cpp([tmp_path / "firmware" / "generator.cpp"], tmp_path / "none", *flags)
+    assert made.returncode == 0, made.stderr[-2000:]
 
 
 def test_the_transposed_reference_is_torch(rng: np.random.Generator) -> None:

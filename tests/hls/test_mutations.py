@@ -46,7 +46,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("packed_multiply.h", "(products[lane] < 0 ? 1 : 0)", "0"),
         ("mac_engine.h", "[(pe + l) * shape::lanes + lane]", "[pe * shape::lanes + lane]"),
-        ("mac_engine.h", "timing.iterations += wait + cycles;", "timing.iterations += cycles;"),
+        ("mac_engine.h", "row_cycles += wait + cycles;", "row_cycles += cycles;"),
         ("axis.h", "beat == Beats - 1", "beat == Beats"),
         ("axis.h", "bits = word[lane];", "bits = word[int(Pack::size) - 1 - lane];"),
         ("lanes.h", "pack[lane] = lane_integer", "pack[lane ^ 1U] = lane_integer"),

@@ -14,6 +14,7 @@ from gan2hls.errors import UserError
 from gan2hls.folding import Pipeline
 from gan2hls.ir import Fold, IntType, Memory, TensorType
 from gan2hls.ops import ConvTranspose2d, Requantize, Upsample
+from gan2hls.simulate import compile_csim, run_csim
 from gan2hls.tools import require_tool
 from tests.hls.bench import (
     Case,
@@ -203,3 +204,22 @@ def test_one_kernel_may_appear_many_times(tmp_path: Path) -> None:
     y, message = build([case], tmp_path).run(case)
     assert not message
     assert np.array_equal(y, case.golden)
+
+
+def test_a_stream_wider_than_1024_bits(tmp_path: Path) -> None:
+    """ap_uint takes no more unless told so, and ends the whole process at run time otherwise."""
+    rng = np.random.default_rng(7)
+    tensor = TensorType((1, 2, 80), IntType(16, True), 1.0)
+    pipeline = pipeline_of(tensor, [Upsample((1, 2))], [Fold(80, 80)])
+    x = random_integers(rng, tensor.int_type, (2, *tensor.shape))
+    write_hls(pipeline, tmp_path / "hls")
+    compile_csim(tmp_path / "hls", "generator", tmp_path / "library.so", log=tmp_path / "log")
+    np.testing.assert_array_equal(run_csim(tmp_path / "library.so", pipeline, x), x.repeat(2, axis=2))
+
+
+def test_a_stream_wider_than_any_integer_is_refused(tmp_path: Path) -> None:
+    tensor = TensorType((1, 1, 2100), IntType(16, True), 1.0)
+    pipeline = pipeline_of(tensor, [Upsample((1, 1))], [Fold(2100, 2100)])
+    with pytest.raises(UserError, match="the input has 2100 lanes of 16 bits; use fewer, ap_uint holds 32768 bits"):
+        write_hls(pipeline, tmp_path / "hls")
+    assert not (tmp_path / "hls").exists()

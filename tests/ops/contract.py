@@ -6,7 +6,7 @@ g++ run.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,19 +175,25 @@ extern "C" int gan2hls_run(const std::int64_t* input, std::int64_t* output, int 
 
 
 def compile_cases(cases: Sequence[Case], folder: Path) -> Path:
-    """Compile the C simulations of all cases as one file: the headers are most of the work."""
+    """Compile the C simulations of all cases as one file."""
+    projects = {f"case{index}": folder / f"case{index}" for index in range(len(cases))}
+    for case, (name, project) in zip(cases, projects.items(), strict=True):
+        write_hls(case.pipeline(), project, name=name)
+    return compile_projects(projects, folder)
+
+
+def compile_projects(projects: Mapping[str, Path], folder: Path) -> Path:
+    """Compile written HLS projects, by the names of their tops, as one file: the headers are most of the work."""
     lines = []
-    for index, case in enumerate(cases):
-        project = folder / f"case{index}"
-        write_hls(case.pipeline(), project, name=f"case{index}")
-        lines += [f"#define gan2hls_run case{index}_run", f"#define gan2hls_stage case{index}_stage"]
-        lines += [f'#include "{project}/{file}"' for file in ("bridge.cpp", f"firmware/case{index}.cpp")]
+    for name, project in projects.items():
+        lines += [f"#define gan2hls_run {name}_run", f"#define gan2hls_stage {name}_stage"]
+        lines += [f'#include "{project}/{file}"' for file in ("bridge.cpp", f"firmware/{name}.cpp")]
         lines += ["#undef gan2hls_run", "#undef gan2hls_stage"]
-    runs = ", ".join(f"case{index}_run" for index in range(len(cases)))
+    runs = ", ".join(f"{name}_run" for name in projects)
     write_text(folder / "cases.cpp", "\n".join(lines) + _DISPATCH.format(runs=runs))
     library = folder / "cases.so"
-    command = [require_tool("g++").path, *CSIM_FLAGS, "-O1"]
-    command += ["-I", folder / "case0" / "kernels" / "sim", "-isystem", require_tool("ap_types").path]
+    command = [require_tool("g++").path, *CSIM_FLAGS, "-O1", "-DAP_INT_MAX_W=32768"]  # of the widest of them
+    command += ["-I", next(iter(projects.values())) / "kernels" / "sim", "-isystem", require_tool("ap_types").path]
     command += [folder / "cases.cpp", "-o", library]
     run_tool(command, what="compiling the C simulations", log=folder / "csim.log", cwd=folder)
     return library

@@ -51,10 +51,9 @@ def draw_case(rng: np.random.Generator, make: Callable[[np.random.Generator], tu
 
 
 def draw_fold(rng: np.random.Generator, op: MacOp, tensor: TensorType) -> Fold:
-    """Any fold that the op takes: one tap at a time as often as blocks of taps, packing as far as 64 bits go."""
+    """Any fold that the op takes: one tap at a time as often as blocks of taps, packing as far as it goes."""
     pe, simd = int(rng.integers(1, op.codes.shape[3] + 1)), int(rng.integers(1, tensor.channels + 1))
-    pitch = tensor.int_type.bits + op.weight_bits
-    packing = int(rng.integers(1, max(1, min(pe, 62 // pitch)) + 1))
+    packing = int(rng.integers(1, min(pe, op.most_packing(tensor)) + 1))
     if rng.integers(3) == 0:
         return Fold(pe, simd, packing)
     rows, columns = (range(1, max(1, int(walk.count.max())) + 1) for walk in op.walks(tensor))

@@ -22,7 +22,9 @@ class TestDense(OpContract):
             return Dense(integers(rng, (1, 1, inputs, outputs), bits), bits)
 
         binary = Dense(rng.integers(0, 2, (1, 1, 12, 8)), 1, codebook=(-1, 1))
+        symmetric = Dense(np.maximum(integers(rng, (1, 1, 3, 4), 16), 1 - (1 << 15)), 16)
         return [
+            single("largest packed product", symmetric, (1, 1, 3), IntType(16, True), 4, 2, 2),  # 64 bits
             single("one to one", op(1, 1), (1, 1, 1), S8),
             single("all at once", op(9, 7), (1, 1, 9), U8, 7, 9),
             single("nothing divides", op(11, 7), (1, 1, 11), S8, 3, 4),

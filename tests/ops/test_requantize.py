@@ -17,9 +17,9 @@ def draw_factors(rng: np.random.Generator, channels: int, power_of_two: bool) ->
     return rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), channels)
 
 
-def draw_op(rng: np.random.Generator, channels: int, kind: IntType) -> Requantize:
+def draw_op(rng: np.random.Generator, channels: int, kind: IntType, most_bits: int = 12) -> Requantize:
     """A shift and biases that leave something between saturation at either end, at least now and then."""
-    output = draw_type(rng, 1, 12)
+    output = draw_type(rng, 1, most_bits)
     multiplier = draw_factors(rng, channels, bool(rng.integers(2)))
     product = kind.magnitude * int(np.abs(multiplier).max())
     shift = max(0, min(40, product.bit_length() - output.bits + int(rng.integers(-2, 3))))

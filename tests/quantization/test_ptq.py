@@ -6,9 +6,12 @@ import torch
 from torch import nn
 
 from gan2hls.errors import UserError
+from gan2hls.integerize import integerize
 from gan2hls.ir import IntType
+from gan2hls.quantization import measure
 from gan2hls.quantization.blocks import Block, make_blocks
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
+from gan2hls.quantization.measure import Measurement
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.quantization.quantizers import WEIGHT_QUANTIZERS, QuantizedWeight, weight_quantizer
 from tests.quantization.models import ZOO, float_model, samples, up, zoo
@@ -68,7 +71,7 @@ def test_activation_bits(bits):
     proxy = quantize(zoo("dcgan"), activation_bits=bits)
     kinds = [block.output.int_type for block in proxy.blocks]
     assert kinds == [IntType(bits, False), IntType(bits, True), IntType(8, True)]
-    assert proxy.input.int_type == IntType(bits, True)
+    assert proxy.input.int_type == IntType(max(8, bits), True)
     assert proxy.blocks[2].table.int_type == IntType(10, True)
 
 
@@ -110,7 +113,7 @@ def test_percentile_clips_and_minmax_does_not():
     model = float_model((4,), nn.Linear(4, 50), nn.ReLU(), nn.Linear(50, 2))
     data = samples((4,), 2000)
     largest = model.layers[1].forward(model.layers[0].forward(data)).max()
-    wide = quantize_float_model(model, data).blocks[0].output
+    wide = quantize_float_model(model, data, QuantizeConfig(method="minmax")).blocks[0].output
     narrow = quantize_float_model(model, data, QuantizeConfig(method="percentile", percentile=99.0)).blocks[0].output
     assert wide.scale * 255 == pytest.approx(float(largest), rel=1e-5)
     assert narrow.scale < wide.scale * 0.8
@@ -129,6 +132,20 @@ def test_table_input_ends_where_tanh_saturates():
     sigmoid = quantize(float_model((4,), nn.Linear(4, 4), nn.Sigmoid())).blocks[0]
     assert sigmoid.output.int_type == IntType(8, False)
     assert sigmoid.output.scale == 1 / 255
+
+
+@pytest.mark.parametrize(("activation", "bits"), [(nn.Tanh(), 4), (nn.Tanh(), 8), (nn.Sigmoid(), 4), (nn.Sigmoid(), 8)])
+def test_what_saturates_does_not_lie_between_two_results(activation, bits):
+    """Float32, float64 and the table of the hardware give 1 for all that is beyond the table, not the step below."""
+    model = float_model((4,), nn.Linear(4, 4), activation)
+    proxy = quantize_float_model(model, samples((4,)) * 1000, QuantizeConfig(output_bits=bits))
+    far = torch.full((1, 4), 1e6)
+    for x in (far, -far):
+        expected = model(x)
+        ones = (expected == 1).numpy()
+        assert ones.any()
+        for got in (proxy(x).numpy(), proxy(x.double()).numpy(), integerize(proxy).run(x.numpy())):
+            np.testing.assert_allclose(got[ones], 1, rtol=1e-6)
 
 
 def test_exceptions_by_layer():
@@ -212,3 +229,84 @@ def test_own_weight_quantizer():
 def test_nothing_to_quantize():
     with pytest.raises(UserError, match="nothing to quantize"):
         quantize(float_model((4,), nn.Unflatten(1, (1, 2, 2))))
+
+
+BEFORE = {"method": "minmax", "weight_quantizer": "symmetric", "bias_correction": False}
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("scales", ["free", "power_of_two"])
+@pytest.mark.parametrize("bits", [8, 3])
+def test_what_is_chosen_by_measured_error_is_no_worse_than_what_is_not(name, scales, bits):
+    """On the calibration samples themselves: that more samples say the same is seen by `benchmarks/quantization.py`."""
+    model, data = zoo(name), samples(zoo(name).input_shape, 256)
+
+    def error(**options):
+        config = QuantizeConfig(weight_bits=bits, activation_bits=bits, scales=scales, input_bits=8, **options)
+        graph = integerize(quantize_float_model(model, data, config))
+        return float(np.square(graph.run(data.numpy()) - model(data).numpy()).mean())
+
+    limit = min(error(**BEFORE), error(**{**BEFORE, "method": "percentile"}))
+    assert error() <= limit * 1.1, "each format may give up 5 % for a wider range"
+
+
+def test_offsets_take_what_layers_lack_on_average():
+    """Without an activation behind it, a layer of 2-bit weights has float's mean in every channel, to a step."""
+    model = float_model((6,), nn.Linear(6, 40), nn.Linear(40, 12))
+    data = samples((6,), 500) + 1
+    for correct in (True, False):
+        settings = QuantizeConfig(weight_bits=2, bias_correction=correct)
+        graph = integerize(quantize_float_model(model, data, settings))
+        off = np.abs((graph.run(data.numpy()) - model(data).numpy()).mean(0))
+        step = graph.output.scale
+        assert (off.max() < 0.6 * step) if correct else (off.max() > 5 * step)
+
+
+def test_scales_that_are_given_switch_the_correction_off():
+    """Whoever trained with scales gets the network that was trained."""
+    model = zoo("dcgan")
+    for given in ({"weight_scale": 1 / 8}, {"activation_scale": 1 / 16}):
+        proxy = quantize(model, layers={"0": LayerConfig(**given)})
+        assert torch.equal(proxy.block("0").offset, make_blocks(model)[0].offset)
+        assert not torch.equal(proxy.block("3").offset, make_blocks(model)[1].offset)
+
+
+def test_the_input_has_eight_bits_or_as_many_as_activations():
+    for activation_bits, expected in ((2, 8), (8, 8), (12, 12)):
+        assert quantize(zoo("dcgan"), activation_bits=activation_bits).input.int_type == IntType(expected, True)
+    assert quantize(zoo("dcgan"), activation_bits=12, input_bits=5).input.int_type == IntType(5, True)
+
+
+def test_the_number_of_threads_changes_nothing():
+    """Sums over several threads round in another order; what is chosen must not depend on it."""
+    model, before = zoo("dcgan"), torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            graph = integerize(quantize_float_model(model, samples((8, 1, 1), 64), QuantizeConfig(weight_bits=3)))
+            arrays = [
+                value for node in graph.nodes for value in vars(node.op).values() if isinstance(value, np.ndarray)
+            ]
+            found.append([value.tobytes() for value in arrays])
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_a_large_network_is_measured_on_fewer_samples():
+    """The limits bound time and memory whatever the network."""
+    steps = make_blocks(float_model((4, 1, 1), up(4, 8, 4, 1, 0), nn.ReLU(), up(8, 2)))
+    macs = 4 * 8 * 16 + 8 * 2 * 16 * 16
+    data = samples((4, 1, 1), 64)
+    assert len(Measurement(steps, data).real) == 64
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "MEASURED_MACS", 7 * macs + macs // 2)
+        kept = Measurement(steps, data).real
+        assert len(kept) == 7
+        assert torch.equal(kept[0], data[0])
+        assert torch.equal(kept[-1], data[-1])
+        patch.setattr(measure, "MEASURED_VALUES", 3 * 128)
+        assert len(Measurement(steps, data).real) == 3
+        patch.setattr(measure, "MEASURED_VALUES", 1)
+        assert len(Measurement(steps, data).real) == 1

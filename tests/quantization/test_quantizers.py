@@ -5,11 +5,13 @@ import torch
 
 from gan2hls.ir import IntType
 from gan2hls.quantization.quantizers import (
+    SHARES,
     WEIGHT_QUANTIZERS,
     Format,
     QuantizedWeight,
     WeightRequest,
     activation_format,
+    least_error,
     round_half_up,
     symmetric,
 )
@@ -115,3 +117,44 @@ def test_activation_format():
 
 def test_registry():
     assert WEIGHT_QUANTIZERS["symmetric"] is symmetric
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 8, 16])
+@pytest.mark.parametrize("power_of_two", [True, False])
+def test_least_error_of_weights_is_never_more_than_that_without_clipping(weight, bits, power_of_two):
+    request = WeightRequest(bits, power_of_two=power_of_two)
+    errors = [(make(weight, request).reals - weight).square().sum(1) for make in (least_error, symmetric)]
+    assert (errors[0] <= errors[1] * (1 + 1e-12)).all()
+    if bits == 2 and not power_of_two:
+        assert (errors[0] < errors[1] * 0.9).all(), "normal weights of few bits are better clipped"
+
+
+def test_least_error_asks_for_the_error_of_the_result(weight):
+    """The quantizer takes of its scales the one that the given function likes, for each channel."""
+    wanted = symmetric(weight, WeightRequest(4)).scale * torch.tensor([SHARES[i] for i in (0, 3, 5, 11, 7, 1)])
+
+    def error(made: QuantizedWeight) -> torch.Tensor:
+        return (made.scale / wanted - 1).abs()
+
+    result = least_error(weight, WeightRequest(4, error=error))
+    torch.testing.assert_close(result.scale, wanted)
+    assert result.codes.abs().max() == 7
+    whole = least_error(weight, WeightRequest(4, per_channel=False, error=error))
+    assert len(whole.scale.unique()) == 1
+
+
+def test_least_error_leaves_given_scales_alone(weight):
+    request = WeightRequest(4, scale=0.125)
+    assert torch.equal(least_error(weight, request).codes, symmetric(weight, request).codes)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 8])
+@pytest.mark.parametrize("power_of_two", [True, False])
+def test_least_error_with_channels_of_zeros(bits, power_of_two):
+    """A channel of zeros has scale 1, which must not hold up the small scales of others."""
+    weight = torch.tensor([[0.0, 0.0], [1e-9, -2e-9]], dtype=torch.float64)
+    result = least_error(weight, WeightRequest(bits, power_of_two=power_of_two))
+    assert result.scale[0] == 1
+    assert result.scale[1] < 1e-8
+    assert (result.codes[0] == 0).all() or bits == 1
+    assert torch.isfinite(least_error(weight * 0, WeightRequest(bits, power_of_two=power_of_two)).scale).all()

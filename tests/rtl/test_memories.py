@@ -1,5 +1,6 @@
 """Memories of any size read what they should, and a memory file that does not hold that is an error in every tool."""
 
+import itertools
 import re
 import subprocess
 from collections.abc import Callable
@@ -11,11 +12,12 @@ import pytest
 from gan2hls import tools
 from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import Gan2HlsError, ToolError, UserError
-from gan2hls.folding import Pipeline
-from gan2hls.ir import Fold, IntType, TensorType
-from gan2hls.ops import Dense, Lookup, mac
+from gan2hls.folding import Pipeline, choose_folding, make_pipeline
+from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
+from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape, mac
+from gan2hls.ops.mac import MacOp
 from gan2hls.resources import resource
-from gan2hls.simulate import RtlDesign, RtlRun, simulate_rtl
+from gan2hls.simulate import RtlDesign, RtlRun, simulate_rtl, steady_prediction
 from gan2hls.synth import synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.synth.yosys import run_yosys, yosys_tool
@@ -28,15 +30,18 @@ needs_rtl = pytest.mark.skipif(
 )
 
 
-def simulated(pipelines: dict[str, Pipeline], rng: np.random.Generator, folder: Path, **options: bool) -> list[RtlRun]:
-    """Write the RTL of designs and simulate a frame of each without stalls, which must equal the golden model."""
+def simulated(
+    pipelines: dict[str, Pipeline], rng: np.random.Generator, folder: Path, *, cycles: bool = True
+) -> list[RtlRun]:
+    """Write the RTL of designs and simulate a frame of each without stalls: as golden model and cycle model say."""
     designs = []
     for name, pipeline in pipelines.items():
         kind = pipeline.graph.input.int_type
         x = rng.integers(kind.min, kind.max + 1, (1, *pipeline.graph.input.shape))
         write_rtl(pipeline, folder / name, name=name)
-        designs.append(RtlDesign(folder / name, name, pipeline, x))
-    runs = simulate_rtl(designs, log=folder / "log", stalls=False, **options)
+        prediction = steady_prediction(pipeline, 1) if cycles else None
+        designs.append(RtlDesign(folder / name, name, pipeline, x, prediction))
+    runs = simulate_rtl(designs, log=folder / "log", stalls=False)
     for design, run in zip(designs, runs, strict=True):
         np.testing.assert_array_equal(run.outputs, design.pipeline.graph.run_stream(design.x))
     return runs
@@ -57,7 +62,7 @@ def test_more_than_a_hundred_banks(rng: np.random.Generator, tmp_path: Path, mon
     large = dense(rng, 600, 500)
     monkeypatch.setattr(mac, "BLOCK_RAM_WIDTHS", {2: 36})
     few = dense(rng, 30, 7)
-    runs = simulated({"large": large, "few": few}, rng, tmp_path)
+    runs = simulated({"large": large, "few": few}, rng, tmp_path, cycles=False)
     assert len(large.stages[0].memories["weights"].words) == 300_000 < runs[0].latency_cycles < 301_000
     for name, banks in (("large", 147), ("few", 105)):
         files = {path.name for path in (tmp_path / name).glob("*.mem")}
@@ -83,6 +88,61 @@ endmodule
     (tmp_path / "dut_u_op0_weights_104.mem").unlink()
     with pytest.raises(ToolError, match="Can not open file `dut_u_op0_weights_104.mem`"):
         run_yosys(yosys_tool(), script, name="many", folder=tmp_path)
+
+
+def network(rng: np.random.Generator, start: TensorType, ops: list[Op]) -> Graph:
+    """A chain whose MAC ops are each followed by requantization to 8 bits."""
+    nodes: list[Node] = []
+    tensor = start
+    for op in ops:
+        nodes.append(Node(f"op{len(nodes)}", op))
+        tensor = op.output_type(tensor)
+        if isinstance(op, MacOp):
+            multiplier = rng.integers(20, 60, tensor.channels)
+            narrow = Requantize(multiplier, rng.integers(-99, 99, tensor.channels), 14, -128, 127, S8, 1.0)
+            nodes.append(Node(f"op{len(nodes)}", narrow))
+            tensor = narrow.output_type(tensor)
+    doors = [(shape[2], *shape[:2]) for shape in (start.shape, tensor.shape)]
+    return Graph(start, tuple(nodes), doors[0], doors[1]).verify()
+
+
+def folded(graph: Graph, multipliers: int) -> Pipeline:
+    return make_pipeline(graph, choose_folding(graph, multipliers=multipliers))
+
+
+@needs_rtl
+@pytest.mark.slow
+def test_dcgan_with_a_large_linear_layer(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Linear 100 → 6272 and kernels of 5×5 at 32 multipliers: 103 banks."""
+    ops: list[Op] = [Dense(integers(rng, (1, 1, 100, 6272)), 8), Reshape((7, 7, 128))]
+    for channels, out_channels in ((128, 64), (64, 1)):
+        weights = integers(rng, (5, 5, channels, out_channels))
+        ops.append(ConvTranspose2d(weights, 8, stride=(2, 2), padding=(2, 2), output_padding=(1, 1)))
+    pipeline = folded(network(rng, TensorType((1, 1, 100), S8, 1.0), ops), 32)
+    simulated({"dcgan": pipeline}, rng, tmp_path)
+    assert max(bank_count(pipeline)) > 100
+
+
+@needs_rtl
+@pytest.mark.slow
+def test_dcgan_of_64_by_64(rng: np.random.Generator, tmp_path: Path) -> None:
+    """100-512-256-128-64-3, kernels of 4×4, 3.6 million weights of 8 bits at 128 multipliers."""
+    channels = (100, 512, 256, 128, 64, 3)
+    ops: list[Op] = []
+    for index, (into, out) in enumerate(itertools.pairwise(channels)):
+        weights = integers(rng, (4, 4, into, out))
+        ops.append(ConvTranspose2d(weights, 8, stride=(2, 2) if index else (1, 1), padding=(1, 1) if index else (0, 0)))
+    pipeline = folded(network(rng, TensorType((1, 1, 100), S8, 1.0), ops), 128)
+    (run,) = simulated({"dcgan": pipeline}, rng, tmp_path)
+    assert max(bank_count(pipeline)) > 100
+    assert run.outputs.shape == (1, 64, 64, 3)
+    print(f"{run.latency_cycles} cycles, banks {bank_count(pipeline)}")
+
+
+def bank_count(pipeline: Pipeline) -> list[int]:
+    """Banks of each layer's weights."""
+    layers = [stage for stage in pipeline.stages if "weights" in stage.memories]
+    return [mac.groups(len(stage.memories["weights"].words), stage.parameters["BankWords"]) for stage in layers]
 
 
 # -- damaged files ----------------------------------------------------------------------------------------------------

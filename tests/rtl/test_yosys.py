@@ -42,9 +42,9 @@ def yosys(script: list[str], folder: Path) -> dict[str, int]:
 
 
 def synthesize(case: Case, folder: Path, synth: str) -> dict[str, int]:
-    write_rtl(case.pipeline(), folder, name="top")
+    write_rtl(case.pipeline(), folder, name="dut")
     sources = " ".join((folder / "sources.f").read_text().split())
-    return yosys([f"read_verilog -sv -DSYNTHESIS {sources}", f"{synth} -top top"], folder)
+    return yosys([f"read_verilog -sv -DSYNTHESIS {sources}", f"{synth} -top dut"], folder)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -75,7 +75,7 @@ class Notes(Listener):
         self.warnings: list[str] = []
         self._on_finished = on_finished
 
-    def finished(self, point: PointReport) -> None:
+    def finished(self, point: PointReport, seconds: float) -> None:
         self.points.append(point)
         self._on_finished(point)
 

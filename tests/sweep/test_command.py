@@ -127,3 +127,12 @@ def ended(group: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_all_points_fail(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--config", "c.toml", "--weight-bits", "3", "--target", "xcup", "--multipliers", "1", "--out", "out")
+    assert call(monkeypatch, *words) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: 1 of 1 points failed; the same command tries them again:\n  W3A8 m1 xcup: ")
+    assert "multiplier" in shown
+    assert (here / "out/report.html").is_file()

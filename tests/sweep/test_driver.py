@@ -2,7 +2,9 @@
 
 import fcntl
 import json
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 
 from gan2hls import resources
 from gan2hls.errors import UserError
-from gan2hls.files import MARKER
+from gan2hls.files import MARKER, sha256
 from gan2hls.report.points import PointReport
-from gan2hls.sweep import Sweep, driver, tasks
+from gan2hls.sweep import Listener, Sweep, driver, tasks
+from gan2hls.sweep.options import run_sweep
 from gan2hls.synth.result import ESTIMATE, SYNTHESIZED
 from gan2hls.targets import FAMILIES, TARGETS, Target
 from tests.doors import tree
@@ -119,9 +122,81 @@ def test_a_damaged_entry_is_named_and_made_anew(tmp_path: Path, damage: str) -> 
     (line,) = notes.warnings
     assert str(entries[0]) in line
     assert "damaged" in line
-    assert json.loads(entries[0].read_text())["outcome"] == json.loads(good)["outcome"] | {
-        "seconds": json.loads(entries[0].read_text())["outcome"]["seconds"]
-    }
+    assert entries[0].read_text() == good
+
+
+def _set(*path: str | int, to: Any) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = to
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("estimate", _set("values", "interval_cycles", to=0)),
+        ("estimate", _set("values", "interval_cycles", to="fast")),
+        ("estimate", _set("values", "usage", "luts", to=None)),
+        ("estimate", _set("values", "usage", "dsps", to=math.nan)),
+        ("estimate", _set("values", "folding", "up", to={"pe": "x"})),
+        ("estimate", _set("values", "layers", 0, to=[])),
+        ("estimate", _set("values", to=[])),
+        ("estimate", _set("files", to=None)),
+        ("quantize", _set("values", "quality", "psnr", to="good")),
+        ("quantize", _set("values", "quality", to={})),
+        ("quantize", _set("files", "graph.json", to="e30=")),
+        ("quantize", _set("files", "graph.json", to="no base 64!")),
+        ("quantize", _set("files", "weights.safetensors", to="")),
+        ("quantize", _set("files", "images.npz", to="e30=")),
+        ("quantize", _set("files", to={})),
+    ],
+)
+def test_an_entry_of_wrong_content_is_not_believed(tmp_path: Path, kind: str, change: Callable[[Any], None]) -> None:
+    """Whoever edits an entry can make its checksum right."""
+    config = settings(tmp_path, weight_bits=[2], target=["ecp5"])
+    _, report = run_inline(tmp_path, config)
+    (entry,) = (tmp_path / "out/cache").glob(f"{kind}-*.json")
+    good = entry.read_text()
+    content = json.loads(good)["outcome"]
+    change(content)
+    entry.write_text(json.dumps({"sha256": sha256(json.dumps(content)), "outcome": content}))
+    notes, workers = Notes(), Inline()
+    again = Sweep(tmp_path / "out", config, lambda: workers, notes, local=False).run()
+    assert again.points == report.points
+    assert len(workers.titles) == 1
+    (line,) = notes.warnings
+    assert f"{entry}: damaged entry of the cache, made anew (" in line
+    assert len(line.splitlines()) == 1
+    assert entry.read_text() == good
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    """The report and the cache too, whether all was done now or before."""
+    config = settings(tmp_path)
+    for name in ("one", "two", "two"):
+        run_sweep(tmp_path / name, config, Inline, Listener(), local=False)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    assert "seconds" not in (tmp_path / "one/sweep.json").read_text() + (tmp_path / "one/report.csv").read_text()
+
+
+def test_a_sweep_whose_points_all_fail_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a report, and none of the old one is left."""
+    config = settings(tmp_path, weight_bits=[2], target=["ecp5"])
+    run_sweep(tmp_path / "out", config, Inline, Listener(), local=False)
+    assert (tmp_path / "out/plots").is_dir()
+
+    def broken(self: tasks.QuantizeTask, payload: Any) -> tasks.Outcome:
+        raise UserError("no such thing")
+
+    monkeypatch.setattr(tasks.QuantizeTask, "run", broken)
+    config = settings(tmp_path, weight_bits=[3], target=["ecp5"])
+    report = run_sweep(tmp_path / "out", config, Inline, Listener(), local=False)
+    assert [point.error for point in report.points] == ["no such thing"]
+    assert "no such thing" in (tmp_path / "out/report.html").read_text()
+    assert json.loads((tmp_path / "out/report.json").read_text())["points"][0]["error"] == "no such thing"
 
 
 def test_a_failed_point_does_not_stop_the_rest(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_grid_has_all_combinations(tmp_path: Path) -> None:
 
 def test_a_quantizer_is_named_where_it_is_not_the_common_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WEIGHT_QUANTIZERS, "another", WEIGHT_QUANTIZERS["symmetric"])
-    text = '[sweep]\nweight_bits = [4]\nweight_quantizer = ["symmetric", "another"]\ntarget = ["xcup"]\n'
+    text = '[sweep]\nweight_bits = [4]\nweight_quantizer = ["least_error", "another"]\ntarget = ["xcup"]\n'
     assert labels(tmp_path, text) == ["W4A8 m64 xcup", "W4A8 another m64 xcup"]
 
 
@@ -95,6 +95,7 @@ def test_a_grid_goes_beside_listed_points_where_it_is_given(tmp_path: Path) -> N
         ("images = 1", "sweep: images 1 is not supported; use 2 or more"),
         ("weigth_bits = [8]", "sweep: unknown key 'weigth_bits'; did you mean 'weight_bits'?"),
         ("seeds = 0", "sweep: seeds 0 is not supported; use 1 or more"),
+        ("limit_s = 0.0", "sweep: limit_s 0.0 is not supported; use seconds above 0, 604800 at most"),
         ("clock_mhz = 0.0", "sweep: clock_mhz 0.0 is not supported"),
         ('[[sweep.points]]\ntarget = "ecp9"', r"sweep.points\[0\]: unknown target 'ecp9'"),
         ("[[sweep.points]]\n[sweep.points.layers.a]\nweight_bits = 0", "weight_bits 0 is not supported"),

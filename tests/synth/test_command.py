@@ -14,6 +14,7 @@ from gan2hls import cli
 from gan2hls.errors import UserError
 from gan2hls.files import MARKER
 from gan2hls.synth import ESTIMATE, SynthResult
+from gan2hls.synth.nextpnr import SeedsInterrupted
 from gan2hls.targets import FAMILIES, TARGETS, Target
 from tests.doors import LATENT, tree, write_generator
 
@@ -52,6 +53,8 @@ def test_a_table_and_a_file(built: Path, command: Command) -> None:
         assert words in out
     assert f"{100 * result.usage.luts / 32256:.1f} %" in out
     assert "table: synthesized, by pyosys" in out and f"result: {path}" in out
+    assert "note: built without a target, not for lifcl-40: " in out and "gan2hls build --target lifcl-40" in out
+    assert any("not for lifcl-40" in note for note in result.notes)
     before = path.read_bytes()
     assert command(built, "--target", "lifcl-40")[0] == 0
     shutil.rmtree(built / ".run")  # the cache
@@ -82,6 +85,7 @@ def test_a_part_that_is_too_small(built: Path, command: Command, monkeypatch: py
         (("--target", "nexus", "--clock", "50"), "nexus: a clock is wanted, but yosys alone can not tell it"),
         (("--target", "nexus", "--tool", "ise"), "unknown tool 'ise'; use one of auto, yosys, vivado"),
         (("--target", "ecp5-25k", "--seeds", "0"), "seeds 0 is not accepted; use 1 or more"),
+        (("--target", "ecp5-25k", "--limit", "nan"), "limit nan is not accepted; give seconds above 0"),
     ],
 )
 def test_what_is_not_accepted(words: tuple[str, ...], message: str, built: Path, command: Command) -> None:
@@ -109,6 +113,18 @@ def test_an_interruption_leaves_no_result(built: Path, command: Command, monkeyp
     assert tree(built) == before
 
 
+def test_an_interruption_shows_the_seeds_that_ended(
+    built: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **more: object) -> None:
+        raise SeedsInterrupted("these seeds have ended, and are kept:\nseed 1: 99.0 MHz (router1)")
+
+    monkeypatch.setattr(gan2hls.Project, "synth", interrupted)
+    code, _, err = command(built, "--target", "ecp5-25k", "--seeds", "2")
+    assert code == 130 and "interrupted; the same command goes on" in err
+    assert "these seeds have ended, and are kept:\nseed 1: 99.0 MHz (router1)" in err
+
+
 def test_what_vitis_estimated(built: Path) -> None:
     project = gan2hls.Project.open(built)
     with pytest.raises(UserError, match=r"csynth.xml: No such file"):
@@ -120,3 +136,15 @@ def test_what_vitis_estimated(built: Path) -> None:
     assert result.figures == ESTIMATE
     values = json.loads((built / "synth" / "vitis-hls.json").read_text())
     assert SynthResult.from_values(values) == result
+
+
+def test_a_check_that_can_not_be_made_is_said_first(
+    built: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def synthesized(*_: object, **__: object) -> SynthResult:
+        raise AssertionError("it was synthesized")
+
+    monkeypatch.setattr(gan2hls.Project, "synth", synthesized)
+    code, out, err = command(built, "--target", "xcup", "--check")
+    assert (code, out) == (2, "")
+    assert "netlists of xcup can not be simulated; use ecp5" in err

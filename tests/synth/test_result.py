@@ -33,7 +33,13 @@ def test_json_says_what_the_part_has() -> None:
     assert values["memory_bits"]["block_ram"]["ring"] == 18432
 
 
-@pytest.mark.parametrize("change", [{"format": 0}, {"kind": "x"}, {"usage": {}}, {"stages": 3}, {"clock": {}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"format": 0}, {"kind": "x"}, {"usage": {}}, {"stages": 3}, {"clock": {}}, {"clock": "fast"}),
+        *({"usage": {**vars(SMALL), "luts": "many"}}, {"notes": [1]}, {"placed": {"LUT4": [1]}}, {"tools": None}),
+    ],
+)
 def test_other_json_is_refused(change: dict) -> None:
     with pytest.raises(UserError):
         SynthResult.from_values({**result().values(), **change})

@@ -6,10 +6,12 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, UserError
-from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, synthesis, synthesize, yosys
+from gan2hls.resources import resource
+from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, nextpnr, synthesis, synthesize, yosys
 from gan2hls.targets import FAMILIES, TARGETS, Target
 from gan2hls.tools import find_tool, require_tool
 from tests.synth.networks import PE, SIMD, TOP, network, requantizer, write
@@ -106,6 +108,7 @@ def test_place_and_route_on_ecp5(rtl: Path, tmp_path: Path) -> None:
     result = synthesize(network(), rtl, TOP, "ecp5-25k", clock_mhz=400, seeds=(3, 5), work=tmp_path / "work")
     assert result.clock is not None
     assert result.clock.seeds == (3, 5) and len(set(result.clock.mhz)) == 2
+    assert result.clock.routers == ("router1", "router1") and not result.clock.unrouted
     assert 20 < min(result.clock.mhz) < 400 and result.clock.figures == PLACED
     reached = f"{result.clock.reached_mhz:.1f} MHz reached (median of 2 seeds)"
     assert result.problems() == [f"clock missed: 400 MHz wanted, {reached}"]
@@ -118,11 +121,22 @@ def test_place_and_route_on_ecp5(rtl: Path, tmp_path: Path) -> None:
     assert result.placed["DP16KD"] == (result.usage.block_rams, 56)
 
 
+def test_the_other_router_on_ecp5(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("nextpnr-ecp5")
+    placer = nextpnr.placer_of(TARGETS["ecp5-25k"])
+    assert placer is not None
+    monkeypatch.setitem(nextpnr._PLACERS, "ecp5-25k", dataclasses.replace(placer, routers=placer.routers[::-1]))
+    result = synthesize(network(), rtl, TOP, "ecp5-25k", work=tmp_path / "work")
+    assert result.clock is not None and result.clock.routers == ("router2",) and result.clock.reached_mhz > 20
+    assert "Running router2..." in (tmp_path / "work" / "nextpnr-1.log").read_text()
+
+
 def test_place_and_route_on_gowin(tmp_path: Path) -> None:
     needs("nextpnr-himbaechel")
     work = tmp_path / "work"
     result = synthesize(requantizer(), None, TOP, "gw2ar-18", clock_mhz=1, work=work)
     assert result.clock is not None and result.clock.reached_mhz > 20 and not result.problems()
+    assert result.clock.routers == ("router2",)
     ports = json.loads((work / "netlist.json").read_text())["modules"][TOP]["ports"]
     registers = sum(len(port["bits"]) for port in ports.values()) - 1
     assert result.placed["DFF"][0] == result.usage.flip_flops + registers, "each port but the clock has a register"
@@ -188,7 +202,7 @@ def test_sources_without_a_pipeline(tmp_path: Path) -> None:
     [
         ({"target": "ecp6"}, r"unknown target 'ecp6'; use one of ecp5, gowin, .*zu3eg"),
         ({"tool": "quartus"}, r"unknown tool 'quartus'; use one of auto, yosys, vivado"),
-        ({"clock_mhz": 0}, "clock 0 is not accepted; give MHz above 0"),
+        ({"clock_mhz": 0}, "clock 0 is not supported; use a number above 0"),
         ({"clock_mhz": float("nan")}, "clock nan is not accepted"),
         ({"seeds": 0}, "seeds 0 is not accepted; use 1 or more"),
         ({"target": "nexus", "clock_mhz": 50}, "nexus: a clock is wanted, but yosys alone can not tell it"),
@@ -262,3 +276,33 @@ def test_yosys_as_webassembly_gives_the_same(rtl: Path, monkeypatch: pytest.Monk
     other = synthesize(network(), rtl, TOP, "ecp5")
     assert other.tools.keys() == {"yosys"} and other.digest != native.digest
     assert (other.usage, other.stages, other.memories) == (native.usage, native.stages, native.memories)
+
+
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    dead, failed = (tmp_path / f"gan2hls-synth-4194305-{name}" for name in ("killed", "failed"))
+    for folder, name in ((dead, "netlist.json"), (dead, "yosys.log"), (failed, "yosys.log")):
+        folder.mkdir(exist_ok=True)
+        (folder / name).touch()
+    with synthesis.working_folder(None, tmp_path) as used:
+        (used / "netlist.json").touch()
+        with synthesis.working_folder(None, tmp_path):
+            assert set(tmp_path.iterdir()) >= {failed, used}
+            assert not dead.exists()
+    assert list(tmp_path.iterdir()) == [failed]
+
+
+def test_a_choice_among_banks_takes_no_multiplier(tmp_path: Path) -> None:
+    """9 banks of 24 bits: the place of a word is no multiple of a power of two, unless the RTL makes it one."""
+    rng = np.random.default_rng(0)
+    for source in ("read_memory.sv", "weight_memory.sv"):
+        shutil.copyfile(resource("hw", "rtl") / source, tmp_path / source)
+    for bank in range(9):
+        words = rng.integers(0, 1 << 24, 32)
+        (tmp_path / f"w_{bank:02d}.mem").write_text("\n".join(f"{word:06x}" for word in words))
+    (tmp_path / "top.sv").write_text(
+        "module top (input logic clk, enable, input logic [8:0] addr, output logic [23:0] data);\n"
+        '  weight_memory #(.Depth(288), .Bits(24), .BankWords(32), .File("w")) u_w (.clk, .enable, .addr, .data);\n'
+        "endmodule\n"
+    )
+    result = synthesize(None, tmp_path, "top", "ecp5", sources=["read_memory.sv", "weight_memory.sv", "top.sv"])
+    assert result.usage.dsps == 0

@@ -1,0 +1,6 @@
+"""All bad inputs, by name."""
+
+from tests.bad_inputs import of_api, of_configs, of_files, of_options
+from tests.bad_inputs.case import Case
+
+CASES: dict[str, Case] = {**of_files.CASES, **of_options.CASES, **of_configs.CASES, **of_api.CASES}

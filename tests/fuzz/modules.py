@@ -1,0 +1,260 @@
+"""Random torch modules of the accepted layers, and how far their hardware may be from them.
+
+The bound is no tolerance but a sum of what each quantization can do, element by element: what the rounding of weights
+changes on the values at hand, half a step for each rounding, what a format clips, the rounding of the requantizer's
+numbers, and what the layers after it make of all that. No hardware that does as the numeric contract says is outside,
+at any bits; at 16 bits a wrong tap, order or sign is.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import gan2hls
+from gan2hls import passes
+from gan2hls.config import from_mapping
+from gan2hls.errors import UserError
+from gan2hls.frontends import from_torch
+from gan2hls.frontends.float_model import FloatModel
+from gan2hls.ir import Graph
+from gan2hls.ops import Requantize
+from gan2hls.quantization.blocks import Block, make_blocks
+from gan2hls.quantization.config import QuantizeConfig
+from gan2hls.quantization.ptq import quantize_float_model
+from gan2hls.quantization.quantized_model import QuantizedBlock
+from gan2hls.quantization.quantizers import Format
+from tests.quantization.models import samples, settle
+
+ROUNDING = 1e-9
+"""What float64, in which model and bound are computed, may be wrong by, relative to the largest value: far too much."""
+
+
+# -- modules ----------------------------------------------------------------------------------------------------------
+
+
+class _Drawing:
+    """Layers in a row, and the shape (channels, height, width) or (features,) after them."""
+
+    def __init__(self, rng: np.random.Generator, elements: int) -> None:
+        self.rng, self.elements = rng, elements
+        self.layers: list[nn.Module] = []
+        vector = bool(rng.integers(2))
+        self.shape: tuple[int, ...] = (self.number(12),) if vector else (self.number(6), self.number(4), self.number(4))
+
+    def number(self, most: int) -> int:
+        return int(self.rng.integers(1, most + 1))
+
+    def pair(self, most: int) -> tuple[int, int]:
+        first = self.number(most)
+        return first, first if self.rng.integers(2) else self.number(most)
+
+    def add(self, layer: nn.Module) -> bool:
+        """Append a layer that torch takes and that gives few elements."""
+        try:
+            with torch.no_grad():
+                shape = tuple(layer.eval()(torch.zeros(1, *self.shape)).shape[1:])
+        except (RuntimeError, ValueError):
+            return False  # an output without pixels, or an output padding that torch does not have
+        if not 0 < int(np.prod(shape)) <= self.elements:
+            return False
+        self.layers.append(layer)
+        self.shape = shape
+        return True
+
+    def mac(self) -> bool:
+        bias = bool(self.rng.integers(2))
+        if len(self.shape) == 1:
+            if self.rng.integers(2):
+                return self.add(nn.Linear(self.shape[0], self.number(16), bias=bias))
+            image = (self.number(6), self.number(4), self.number(4))
+            added = self.add(nn.Linear(self.shape[0], int(np.prod(image)), bias=bias))
+            return added and self.add(nn.Unflatten(1, image))
+        outputs, kernel, stride = self.number(6), self.pair(5), self.pair(3)
+        padding = tuple(int(self.rng.integers(0, side // 2 + 1)) for side in kernel)
+        kind = self.rng.integers(5)
+        if kind == 0:
+            self.add(nn.Flatten())
+            return self.add(nn.Linear(self.shape[0], self.number(16), bias=bias))
+        if kind == 1:
+            return self.add(nn.Conv2d(self.shape[0], outputs, kernel, stride, padding, bias=bias))
+        extra = tuple(int(self.rng.integers(0, step)) for step in stride)
+        return self.add(nn.ConvTranspose2d(self.shape[0], outputs, kernel, stride, padding, extra, bias=bias))
+
+    def norm(self) -> None:
+        affine = bool(self.rng.integers(4))
+        kind = nn.BatchNorm1d if len(self.shape) == 1 else nn.BatchNorm2d
+        self.add(kind(self.shape[0], affine=affine))
+
+    def activation(self) -> None:
+        slope = float(self.rng.choice([0.01, 0.2, 0.3]))
+        self.add([nn.ReLU(), nn.LeakyReLU(slope), nn.Tanh(), nn.Sigmoid()][self.rng.integers(4)])
+
+    def other(self) -> None:
+        if len(self.shape) == 3 and self.rng.integers(2):
+            self.add(nn.Upsample(scale_factor=self.pair(3)))
+        else:
+            self.add([nn.Identity(), nn.Dropout(0.5)][self.rng.integers(2)])
+
+
+def draw_module(rng: np.random.Generator, elements: int = 800) -> tuple[nn.Module, tuple[int, ...]]:
+    """A chain of layers with random weights in eval mode, and the shape of its input."""
+    drawing = _Drawing(rng, elements)
+    shape = drawing.shape
+    wanted = drawing.number(4)
+    while sum(isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) for layer in drawing.layers) < wanted:
+        if not drawing.mac():
+            continue
+        for part in rng.permutation(3)[: rng.integers(4)]:
+            (drawing.norm, drawing.activation, drawing.other)[part]()
+    return settle(nn.Sequential(*drawing.layers), int(rng.integers(1 << 31))).eval(), shape
+
+
+def draw_options(rng: np.random.Generator) -> dict[str, Any]:
+    """Arguments of `gan2hls.quantize`: all of 16 bits as often as any others."""
+    options: dict[str, Any] = {
+        "scales": str(rng.choice(["free", "power_of_two"])),
+        "granularity": str(rng.choice(["channel", "tensor"])),
+    }
+    if rng.integers(2):
+        return {**options, "weight_bits": 16, "activation_bits": 16, "output_bits": 16, "table_bits": 12}
+    return {
+        **options,
+        "method": str(rng.choice(["minmax", "percentile"])),
+        "weight_bits": int(rng.integers(1, 17)),
+        "activation_bits": int(rng.integers(2, 17)),
+        "output_bits": int(rng.integers(2, 17)),
+        "table_bits": int(rng.integers(2, 13)),
+    }
+
+
+# -- the bound --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What the float model has at some place, and how far the hardware may be from it, element by element."""
+
+    exact: Tensor
+    error: Tensor
+
+
+def _clipped(kind: Format, values: Tensor) -> Tensor:
+    return values.clamp(kind.int_type.min * kind.scale, kind.int_type.max * kind.scale)
+
+
+def _absolute(block: QuantizedBlock, values: Tensor) -> Tensor:
+    """|weights| · values: what the layer makes of errors."""
+    return values if block.mac is None else replace(block.mac, weight=block.mac.weight.abs()).forward(values)
+
+
+def _rounding(values: Tensor, shift: int) -> Tensor:
+    """What a requantizer's numbers lose when they are rounded to steps of 2^-shift."""
+    steps = values * 2.0**shift
+    return (torch.floor(steps + 0.5) - steps).abs() * 0.5**shift
+
+
+def _through(float_block: Block, block: QuantizedBlock, shift: int, step: float, before: _Values) -> _Values:
+    """What leaves a block; `step` is the real value of one input integer, `shift` that of its requantizer."""
+    wanted = float_block.before_activation(before.exact)
+    ones = (1,) * (wanted.ndim - 2)
+    gain, offset = (values.view(-1, *ones) for values in (block.gain, block.offset))
+    found = (before.exact if block.mac is None else block.mac.forward(before.exact)) * gain + offset
+    scale = step * (torch.ones_like(block.gain) if block.weight is None else block.weight.scale)
+    accumulators = _absolute(block, before.exact.abs() + before.error) / scale.view(-1, *ones)
+    entering = block.table or block.output
+    slope = block.activation.slope
+    slopes = [1.0] if slope is None else [1.0, slope]
+    factors = torch.stack([_rounding(slope * scale * block.gain / entering.scale, shift) for slope in slopes]).amax(0)
+    offsets = torch.stack([_rounding(slope * block.offset / entering.scale, shift) for slope in slopes]).amax(0)
+    numbers = (accumulators * factors.view(-1, *ones) + offsets.view(-1, *ones)) * entering.scale
+    error = (found - wanted).abs() + _absolute(block, before.error) * gain.abs() + numbers
+    after = float_block.activate(wanted)
+    if block.table is not None:
+        # Every function that is drawn never falls, or never rises, so that the ends of an interval go furthest.
+        ends = [wanted + sign * (error + block.table.scale / 2) for sign in (-1, 1)]
+        error = torch.stack([(float_block.activate(_clipped(block.table, end)) - after).abs() for end in ends]).amax(0)
+    elif slope is not None:
+        error = error * max(1.0, slope) + numbers  # the sign is that of the rounded numbers
+        wanted_slope = slope if float_block.activation.slope is None else float_block.activation.slope
+        error = error + abs(slope - wanted_slope) * wanted.abs()
+    return _Values(after, error + block.output.scale / 2 + (_clipped(block.output, after) - after).abs())
+
+
+def _pairs(model: FloatModel, config: QuantizeConfig, calibration: Tensor) -> Iterator[tuple[Any, Any]]:
+    quantized = quantize_float_model(model, calibration, config)
+    yield None, quantized
+    yield from zip(make_blocks(model.to_double()), quantized.steps, strict=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """A random module, what became of it, and samples (n, *input shape) to try it with."""
+
+    module: nn.Module
+    options: dict[str, Any]
+    calibration: Tensor
+    graph: Graph
+    x: np.ndarray
+
+    def problem(self, golden: np.ndarray) -> str:
+        """What is wrong with real values that the golden model gave for `x`, "" if nothing."""
+        exact, error = self.bound()
+        outside = np.abs(golden - exact) > error + ROUNDING * np.abs(exact).max()
+        if not outside.any():
+            return ""
+        first = tuple(int(i) for i in np.argwhere(outside)[0])
+        return (
+            f"{outside.sum()} of {golden.size} values are too far from the float model, first {first}: "
+            f"{golden[first]} instead of {exact[first]} ± {error[first]}"
+        )
+
+    def bound(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the module gives for `x` in float64, and how far the golden model may be from that."""
+        config = from_mapping(QuantizeConfig, {**self.options, "layers": {}}, "quantize")
+        model = from_torch.trace(self.module, tuple(self.calibration.shape[1:]))
+        pairs = _pairs(model, config, self.calibration)
+        _, quantized = next(pairs)
+        x = torch.from_numpy(self.x)
+        values = _Values(x, (quantized.input.fake_quantize(x) - x).abs())
+        step = quantized.input.scale
+        shifts = {node.name: node.op.shift for node in self.graph.nodes if isinstance(node.op, Requantize)}
+        with torch.no_grad():
+            for before, after in pairs:
+                if isinstance(after, QuantizedBlock):
+                    shift = shifts.get(f"{after.name}.requantize", shifts.get(after.name))
+                    assert shift is not None, after.name
+                    values = _through(before, after, shift, step, values)
+                    step = after.output.scale
+                else:
+                    values = _Values(after.forward(values.exact), after.forward(values.error))
+            exact = copy.deepcopy(self.module).double()(x)
+        return exact.numpy(), values.error.numpy()
+
+
+def draw_quantized(rng: np.random.Generator, frames: int, name: str = "generator") -> Quantized:
+    """A module through `load` and `quantize`; samples that it was calibrated with, others, and some that saturate."""
+    while True:
+        module, shape = draw_module(rng)
+        options = draw_options(rng)
+        calibration = samples(shape, 32, int(rng.integers(1 << 31)))
+        try:
+            graph = gan2hls.quantize(gan2hls.load(module), calibration, **options)
+        except UserError as error:
+            if _refused(str(error)):
+                continue
+            raise
+        others = samples(shape, frames, int(rng.integers(1 << 31))).double().numpy()
+        others[: frames // 2] = calibration[: frames // 2].double().numpy()
+        others[-1] *= 3
+        return Quantized(module, options, calibration, passes.rename(graph, name), others)
+
+
+def _refused(message: str) -> bool:
+    """Whether a module is one of those that integers can not have, by a message that says so."""
+    known = ("put a Linear layer", "upsamples a flattened image", "are too small for the integers of a requantizer")
+    return any(words in message for words in known)
