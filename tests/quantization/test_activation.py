@@ -160,7 +160,7 @@ def test_softplus_of_a_negative_threshold_is_signed():
     assert quantize_float_model(model, samples((5,))).blocks[0].output.int_type.signed
 
 
-@pytest.mark.parametrize("scales", ["real", "power_of_two"])
+@pytest.mark.parametrize("scales", ["free", "power_of_two"])
 @pytest.mark.parametrize("after", [[Affine(scale=0.0)], [Affine(offset=-1.0), nn.ReLU()]], ids=["times 0", "relu"])
 def test_a_table_of_zeros(after, scales):
     model = from_torch.trace(nn.Sequential(nn.Linear(5, 3), nn.Tanh(), *after), (5,))
