@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,8 +41,14 @@ PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
 
 
+if TYPE_CHECKING:
+    Model = nn.Module
+else:
+    Model = Any  # to `checked`: the frontend says more of what is no module, such as a class or an exported program
+
+
 @checked
-def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
+def load(source: Model | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
     """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
 
     See `frontends.from_torch.load`; no code in a file is run.
@@ -52,7 +58,7 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
 
 @checked
 def quantize(
-    model: nn.Module,
+    model: Model,
     calibration: np.ndarray | torch.Tensor,
     *,
     weight_bits: int = 8,

@@ -188,7 +188,7 @@ def _simulator(
     """The simulator of designs, built by Verilator if it is not kept already."""
     sources = {"bench.sv": bench_text([(design.top, design.pipeline) for design in designs]).encode()}
     for design in designs:
-        for name in read_bytes(Path(design.rtl) / "sources.f").decode().split():
+        for name in read_bytes(Path(design.rtl) / "sources.f").decode(errors="replace").split():
             if name not in sources:  # designs share kernels
                 sources[name] = read_bytes(Path(design.rtl) / name)
     job = {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -306,3 +307,14 @@ def test_a_choice_among_banks_takes_no_multiplier(tmp_path: Path) -> None:
     )
     result = synthesize(None, tmp_path, "top", "ecp5", sources=["read_memory.sv", "weight_memory.sv", "top.sv"])
     assert result.usage.dsps == 0
+
+
+def test_a_list_of_sources_is_read_as_other_files_are(tmp_path: Path) -> None:
+    """Not where it is none: opening a FIFO would wait for ever."""
+    os.mkfifo(tmp_path / "sources.f")
+    with pytest.raises(UserError, match="sources.f: a FIFO; name a regular file"):
+        synthesis.Design.read(tmp_path)
+    (tmp_path / "sources.f").unlink()
+    (tmp_path / "sources.f").write_bytes(b"\xff.sv")
+    with pytest.raises(UserError, match="no such file"):
+        synthesis.Design.read(tmp_path)
