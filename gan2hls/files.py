@@ -51,9 +51,14 @@ _in_use: set[Path] = set()
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Make of any `OSError` one `Gan2HlsError` that says that `path` can not be written, and why."""
+    """Make of any `OSError` one `Gan2HlsError` that says that `path` can not be written, and why.
+
+    A pipe that nobody reads any more is no disk: that error stays what it is.
+    """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         detail, where = error.strerror or str(error), _final_name(path)
         if error.filename and not isinstance(error.filename, int):
