@@ -288,8 +288,7 @@ def check_output_directory(directory: Path, kind: str | None = None) -> None:
     """
     directory = check_path(directory, room=True)
     if is_folder(directory):
-        content = (item for item in directory.iterdir() if not _LEFTOVER.fullmatch(item.name))
-        if not is_file(directory / MARKER) and any(content):
+        if not is_file(directory / MARKER) and _has_content(directory):
             raise UserError(
                 f"{directory}: the folder exists and was not made by gan2hls (no {MARKER} in it); "
                 "name a new or an empty folder"
@@ -310,9 +309,10 @@ def check_output_directory(directory: Path, kind: str | None = None) -> None:
                 break
 
 
-def _has_entries(directory: Path) -> bool:
+def _has_content(directory: Path) -> bool:
+    """Whether more is in a folder than what killed processes left."""
     try:
-        return any(directory.iterdir())
+        return any(not _LEFTOVER.fullmatch(item.name) for item in directory.iterdir())
     except OSError as error:
         raise UserError(f"{directory}: not readable: {error.strerror}") from None
 

@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from gan2hls.errors import Gan2HlsError, UserError
-from gan2hls.files import MARKER, output_directory, read_json, sha256, write_bytes, write_json, write_text
+from gan2hls.files import (
+    MARKER,
+    check_output_directory,
+    output_directory,
+    read_json,
+    sha256,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from gan2hls.resources import resource as shipped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -299,3 +308,13 @@ def test_a_resource_that_is_missing_says_so() -> None:
     assert shipped("hw", "rtl").is_dir()
     with pytest.raises(FileNotFoundError, match=r"not installed completely: hw/no_such\.sv is missing; reinstall it"):
         shipped("hw", "no_such.sv")
+
+
+def test_a_destination_that_can_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", deny)  # modes do not stop root
+    with pytest.raises(UserError) as caught:
+        check_output_directory(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: not readable: Permission denied"
