@@ -388,9 +388,14 @@ def partial_name(path: Path) -> Path:
     return name
 
 
+def leave_behind(folder: Path) -> None:
+    """Leave a folder of `partial_name` to `leftovers`, as if the process had ended."""
+    _in_use.discard(folder)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder that nobody needs; what can not be removed is left for `clean_up` of the next run."""
-    _in_use.discard(folder)
+    leave_behind(folder)
     for _ in range(2):  # an error that passes leaves nothing
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
