@@ -96,6 +96,8 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     # Opened like any file, not by mkstemp, so that the umask decides on its permissions.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with disk_errors(path), made_folder(path.parent):
+        if path.exists() and not (path.is_file() or path.is_dir()):  # root could replace a device
+            raise UserError(f"{path}: not a regular file, and is not replaced by one; name another")
         try:
             with temporary.open("xb") as stream:
                 yield stream
@@ -176,6 +178,16 @@ def is_folder(path: Path | str) -> bool:
     """
     kind = _kind(path)
     return kind is not None and stat.S_ISDIR(kind)
+
+
+def can_be_file(path: Path | str) -> bool:
+    """Whether nothing but a regular file would be replaced by one: neither a folder nor, by root, a device.
+
+    Raises:
+        UserError: as `is_file`.
+    """
+    kind = _kind(path)
+    return kind is None or stat.S_ISREG(kind)
 
 
 def _kind(path: Path | str) -> int | None:

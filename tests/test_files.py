@@ -122,6 +122,15 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monk
     assert content(tmp_path) == {}
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """Root could replace a device, such as /dev/null."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UserError, match=r"fifo: not a regular file, and is not replaced by one; name another"):
+        write_bytes(tmp_path / "fifo", b"new")
+    assert (tmp_path / "fifo").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(Gan2HlsError, match="can not write .*/a/file"):
