@@ -21,7 +21,7 @@ from gan2hls.budget import Budget
 from gan2hls.config import convert, from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems, shown
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import disk_errors, files_below, remove_folder, sha256, write_json
+from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
@@ -248,11 +248,11 @@ class Project:
     def _library(self) -> Path:
         """The compiled C++."""
         hls = self.directory / "hls"
-        if not hls.is_dir():
+        if not is_folder(hls):
             raise UserError(f"{hls}: no such folder; build the project again")
         with disk_errors(self._scratch):
             files = [path for path in files_below(hls) if path.suffix in (".h", ".cpp")]
-            parts = [part for path in files for part in (path.name, path.read_bytes())]
+            parts = [part for path in files for part in (path.name, read_bytes(path))]
 
         def make(folder: Path) -> Path:
             with self._log("csim") as log:

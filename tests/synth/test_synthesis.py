@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, UserError
+from gan2hls.limits import TEXT_BYTES
 from gan2hls.resources import resource
 from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, nextpnr, synthesis, synthesize, yosys
 from gan2hls.targets import FAMILIES, TARGETS, Target
@@ -84,6 +85,15 @@ def test_contents_change_no_figure(family: str, tmp_path: Path) -> None:
     assert without.block_rams > 0
     assert dataclasses.replace(without, luts=full.luts) == full
     assert abs(without.luts - full.luts) <= 0.02 * full.luts
+
+
+def test_netlists_are_larger_than_what_people_write(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the shipped generator with 128 multipliers has 18 million bytes."""
+    work = shutil.copytree(rtl, tmp_path / "rtl")
+    monkeypatch.setenv(TEXT_BYTES.variable, "1000")
+    sources = (work / "sources.f").read_text().split()
+    mapped = yosys.map_design(yosys.yosys_tool(), sources, TOP, TARGETS["ecp5"], work)
+    assert mapped.netlist.stat().st_size > 1000 and (work / "memories.json").stat().st_size > 1000
 
 
 def test_stages_as_if_kept_apart(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
