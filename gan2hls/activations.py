@@ -110,7 +110,10 @@ TABLES: Mapping[str, Callable[..., ScalarFunction]] = {
     "silu": lambda: ScalarFunction(lambda x: x * _sigmoid(x), 0.0, INFINITY, (_SILU_LOW, INFINITY)),
     "gelu": lambda: ScalarFunction(_gelu, 0.0, INFINITY, (_GELU_LOW, INFINITY)),
     "gelu_tanh": lambda: ScalarFunction(_gelu_tanh, 0.0, INFINITY, (_GELU_TANH_LOW, INFINITY)),
-    "softplus": lambda beta, threshold: ScalarFunction(lambda x: _softplus(x, beta, threshold), 0.0, INFINITY),
+    # Above a negative threshold it is x, so below 0 at first.
+    "softplus": lambda beta, threshold: ScalarFunction(
+        lambda x: _softplus(x, beta, threshold), 0.0, INFINITY, (min(0.0, threshold / beta), INFINITY)
+    ),
     "hardswish": lambda: ScalarFunction(
         lambda x: x * min(max(x + 3.0, 0.0), 6.0) / 6.0, 0.0, INFINITY, (-0.375, INFINITY)
     ),

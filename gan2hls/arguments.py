@@ -80,9 +80,9 @@ def _is_instance(choice: Any, value: Any) -> bool:
     origin = typing.get_origin(choice) or choice
     if origin in (*_SCALARS, Path, np.ndarray, type(None)):
         return False
-    if origin is Callable or origin is typing.get_origin(Callable[..., Any]):
+    if origin is Callable:
         return callable(value)
-    if origin is Sequence or origin is typing.get_origin(Sequence[int]):
+    if origin is Sequence:
         return isinstance(value, Sequence) and not isinstance(value, str | bytes)
     return isinstance(origin, type) and isinstance(value, origin)
 
@@ -120,8 +120,7 @@ _WORDS = {
 
 def _words(choices: Sequence[Any]) -> str:
     named = [typing.get_origin(choice) or choice for choice in choices if choice is not type(None)]
-    known = {typing.get_origin(Mapping[str, Any]): Mapping, typing.get_origin(Sequence[int]): Sequence}
-    words = [_WORDS.get(known.get(one, one)) or getattr(one, "__name__", str(one)) for one in named]
+    words = [_WORDS.get(one) or getattr(one, "__name__", str(one)) for one in named]
     return " or ".join(dict.fromkeys(words))
 
 

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from gan2hls import __version__, exits
 from gan2hls.errors import Gan2HlsError, UserError, printable
-from gan2hls.files import MARKER, check_output_directory, is_file, is_folder, write_json
+from gan2hls.files import MARKER, can_be_file, check_output_directory, is_file, is_folder, write_json
 from gan2hls.tools import DoctorRow, doctor_rows
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ def cosim(
     waves: Waves = None,
 ) -> None:
     """Simulate the generated SystemVerilog and compare it with the golden model, its cycles with the cycle model."""
-    if waves is not None and (is_folder(waves) or not is_folder(waves.absolute().parent)):
+    if waves is not None and (not is_folder(waves.absolute().parent) or not can_be_file(waves)):
         raise UserError(f"--waves {waves}: name a file in a folder that exists")
     quantization = (weight_bits, activation_bits, input_bits, quantizer, method, bias_correction, distribution)
     folding = (multipliers, dsps, frames_per_second, target, clock)
@@ -577,7 +577,7 @@ def sweep(
         report = options.run_sweep(out, settings, make, screen, local=scheduler is None)
     console.print(sweep_table(report.points))
     _print("\n".join(["", *notes(report.points)]))
-    _print(f"report: {out / 'report.html'}" if (out / "report.html").is_file() else f"points: {out / 'sweep.json'}")
+    _print(f"report: {out / 'report.html'}")
     failed = [point for point in report.points if point.error]
     if failed:
         heading = f"{len(failed)} of {len(report.points)} points failed; the same command tries them again:"

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gan2hls.arrays import npz_array
 from gan2hls.errors import MissingToolError, UserError, raise_problems
-from gan2hls.files import is_folder, read_bytes, write_bytes
+from gan2hls.files import files_below, is_folder, read_bytes, write_bytes
 from gan2hls.limits import ARRAY_BYTES, FILE_BYTES, PIXELS
 
 Images = NDArray[np.float32]
@@ -75,12 +75,8 @@ def load_images(config: DataConfig) -> Images:
     elif config.source == "idx":
         where, raw = str(path), _unit_range(_with_channels(read_idx(path), str(path)), str(path))
     else:
-        where, raw = (
-            str(path),
-            _unit_range(
-                _with_channels(npz_array(read_bytes(path), str(path), config.key, "images"), str(path)), str(path)
-            ),
-        )
+        array = npz_array(read_bytes(path), str(path), config.key, "images")
+        where, raw = str(path), _unit_range(_with_channels(array, str(path)), str(path))
     if raw.size == 0:
         raise UserError(f"{where}: holds no images")
     return fit_images(_to_channels(raw[: config.limit], config.channels), config)
@@ -195,7 +191,11 @@ def _to_channels(images: Images, channels: int) -> Images:
 def _folder_images(folder: Path, config: DataConfig) -> Images:
     if not is_folder(folder):
         raise UserError(f"{folder}: no such folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)[: config.limit]
+    try:
+        found = files_below(folder)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: not readable: {error.strerror or error}") from None
+    paths = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES][: config.limit]
     if not paths:
         raise UserError(f"{folder}: holds no images (looked for {', '.join(IMAGE_SUFFIXES)})")
     ARRAY_BYTES.check(len(paths) * config.channels * config.size**2 * 4, f"{folder}: {len(paths)} images")

@@ -44,10 +44,27 @@ class Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
 
 
 class Screen(Console):
-    """A terminal, pipe or file; when nobody reads it any more, the command ends as others do then."""
+    """A terminal, pipe or file; when nobody reads it any more, the command ends as others do then.
+
+    Other errors of it are told as its own: what is printed in the midst of a run would else count as the run's disk.
+    """
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich's.
+
+        Raises:
+            BrokenPipeError: nobody reads any more. Gan2HlsError: the disk is full and the like.
+        """
+        try:
+            super().print(*objects, **options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            name = "standard error" if self.stderr else "standard output"
+            raise Gan2HlsError(f"can not write {name}: {error.strerror or error}") from error
 
 
 def run(action: Callable[[], Any]) -> int:
@@ -73,7 +90,7 @@ def run(action: Callable[[], Any]) -> int:
                 code = 128 + caught[0]
             prefix = "" if interrupted else "[red]error:[/red] "
             if message:
-                with suppress(OSError):  # there is no other place to say it
+                with suppress(OSError, Gan2HlsError):  # there is no other place to say it
                     Screen(stderr=True, highlight=False).print(prefix + escape(printable(message)), soft_wrap=True)
             return code
 

@@ -51,9 +51,14 @@ _in_use: set[Path] = set()
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Make of any `OSError` one `Gan2HlsError` that says that `path` can not be written, and why."""
+    """Make of any `OSError` one `Gan2HlsError` that says that `path` can not be written, and why.
+
+    A pipe that nobody reads any more is no disk: that error stays what it is.
+    """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         detail, where = error.strerror or str(error), _final_name(path)
         if error.filename and not isinstance(error.filename, int):
@@ -91,6 +96,8 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     # Opened like any file, not by mkstemp, so that the umask decides on its permissions.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with disk_errors(path), made_folder(path.parent):
+        if path.exists() and not (path.is_file() or path.is_dir()):  # root could replace a device
+            raise UserError(f"{path}: not a regular file, and is not replaced by one; name another")
         try:
             with temporary.open("xb") as stream:
                 yield stream
@@ -171,6 +178,16 @@ def is_folder(path: Path | str) -> bool:
     """
     kind = _kind(path)
     return kind is not None and stat.S_ISDIR(kind)
+
+
+def can_be_file(path: Path | str) -> bool:
+    """Whether nothing but a regular file would be replaced by one: neither a folder nor, by root, a device.
+
+    Raises:
+        UserError: as `is_file`.
+    """
+    kind = _kind(path)
+    return kind is None or stat.S_ISREG(kind)
 
 
 def _kind(path: Path | str) -> int | None:
@@ -283,8 +300,7 @@ def check_output_directory(directory: Path, kind: str | None = None) -> None:
     """
     directory = check_path(directory, room=True)
     if is_folder(directory):
-        content = (item for item in directory.iterdir() if not _LEFTOVER.fullmatch(item.name))
-        if not is_file(directory / MARKER) and any(content):
+        if not is_file(directory / MARKER) and _has_content(directory):
             raise UserError(
                 f"{directory}: the folder exists and was not made by gan2hls (no {MARKER} in it); "
                 "name a new or an empty folder"
@@ -305,9 +321,10 @@ def check_output_directory(directory: Path, kind: str | None = None) -> None:
                 break
 
 
-def _has_entries(directory: Path) -> bool:
+def _has_content(directory: Path) -> bool:
+    """Whether more is in a folder than what killed processes left."""
     try:
-        return any(directory.iterdir())
+        return any(not _LEFTOVER.fullmatch(item.name) for item in directory.iterdir())
     except OSError as error:
         raise UserError(f"{directory}: not readable: {error.strerror}") from None
 
@@ -383,9 +400,14 @@ def partial_name(path: Path) -> Path:
     return name
 
 
+def leave_behind(folder: Path) -> None:
+    """Leave a folder of `partial_name` to `leftovers`, as if the process had ended."""
+    _in_use.discard(folder)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder that nobody needs; what can not be removed is left for `clean_up` of the next run."""
-    _in_use.discard(folder)
+    leave_behind(folder)
     for _ in range(2):  # an error that passes leaves nothing
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

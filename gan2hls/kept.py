@@ -1,9 +1,11 @@
 """Files that tools make and that are kept for the next time: found by what they are made from, used if undamaged."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from gan2hls.files import disk_errors, scratch_folder, sha256
+from gan2hls.errors import UserError
+from gan2hls.files import disk_errors, read_bytes, scratch_folder, sha256
 
 _DIGITS = 16
 
@@ -24,10 +26,11 @@ def kept_file(folder: Path, name: str, suffix: str, key: str, make: Callable[[Pa
         Gan2HlsError: the disk is full and the like. What `make` raises.
     """
     with disk_errors(folder):
-        old = sorted(folder.glob(f"{name}-*{suffix}"))
+        old = [path for path in sorted(folder.glob(f"{name}-*{suffix}")) if not path.is_dir()]
         for path in old:
-            if path == _named(folder, name, suffix, key, path):
-                return path
+            with suppress(UserError):  # another process has replaced it, or it is no file
+                if path == _named(folder, name, suffix, key, path):
+                    return path
         with scratch_folder(name, folder) as scratch:
             made = make(scratch)
             path = _named(folder, name, suffix, key, made)
@@ -39,4 +42,4 @@ def kept_file(folder: Path, name: str, suffix: str, key: str, make: Callable[[Pa
 
 
 def _named(folder: Path, name: str, suffix: str, key: str, content: Path) -> Path:
-    return folder / f"{name}-{key[:_DIGITS]}-{sha256(content.read_bytes())[:_DIGITS]}{suffix}"
+    return folder / f"{name}-{key[:_DIGITS]}-{sha256(read_bytes(content))[:_DIGITS]}{suffix}"

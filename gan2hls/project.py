@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from gan2hls.budget import Budget
 from gan2hls.config import convert, from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems, shown
 from gan2hls.estimate import Estimate, estimate
-from gan2hls.files import disk_errors, files_below, remove_folder, sha256, write_json
+from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
@@ -41,8 +41,14 @@ PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_MHZ = 200.0
 
 
+if TYPE_CHECKING:
+    Model = nn.Module
+else:
+    Model = Any  # to `checked`: the frontend says more of what is no module, such as a class or an exported program
+
+
 @checked
-def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
+def load(source: Model | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
     """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
 
     See `frontends.from_torch.load`; no code in a file is run.
@@ -52,7 +58,7 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
 
 @checked
 def quantize(
-    model: nn.Module,
+    model: Model,
     calibration: np.ndarray | torch.Tensor,
     *,
     weight_bits: int = 8,
@@ -242,11 +248,11 @@ class Project:
     def _library(self) -> Path:
         """The compiled C++."""
         hls = self.directory / "hls"
-        if not hls.is_dir():
+        if not is_folder(hls):
             raise UserError(f"{hls}: no such folder; build the project again")
         with disk_errors(self._scratch):
             files = [path for path in files_below(hls) if path.suffix in (".h", ".cpp")]
-            parts = [part for path in files for part in (path.name, path.read_bytes())]
+            parts = [part for path in files for part in (path.name, read_bytes(path))]
 
         def make(folder: Path) -> Path:
             with self._log("csim") as log:

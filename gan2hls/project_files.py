@@ -13,7 +13,7 @@ from gan2hls.backends.hls import part_problems, write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.files import MARKER, output_directory, read_bytes, read_json, sha256, write_json
+from gan2hls.files import MARKER, is_file, output_directory, read_bytes, read_json, sha256, write_json
 from gan2hls.folding import make_pipeline, read_given
 from gan2hls.ir import Fold, Graph
 from gan2hls.limits import CLOCKS_MHZ, number_problems
@@ -90,7 +90,7 @@ def read_project(directory: Path) -> tuple[Pipeline, ProjectSettings]:
         UserError: the folder is no project, or its manifest or graph is damaged or of another gan2hls.
     """
     path = directory / MARKER
-    values = read_json(path) if path.is_file() else None
+    values = read_json(path) if is_file(path) else None
     if not isinstance(values, dict) or values.pop("kind", None) != "project":
         raise UserError(f"{directory}: not a project made by gan2hls build")
     version = values.pop("gan2hls", None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gan2hls.backends.rtl import bench_text, bus_bits, check_memories
-from gan2hls.errors import Gan2HlsError, MismatchError, ToolError
+from gan2hls.errors import Gan2HlsError, MismatchError, ToolError, raise_problems
 from gan2hls.files import copy_file, read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
 from gan2hls.folding import Pipeline, Stream
 from gan2hls.integers import ceil_div
@@ -188,7 +188,7 @@ def _simulator(
     """The simulator of designs, built by Verilator if it is not kept already."""
     sources = {"bench.sv": bench_text([(design.top, design.pipeline) for design in designs]).encode()}
     for design in designs:
-        for name in read_bytes(Path(design.rtl) / "sources.f").decode().split():
+        for name in _source_names(Path(design.rtl) / "sources.f"):
             if name not in sources:  # designs share kernels
                 sources[name] = read_bytes(Path(design.rtl) / name)
     job = {
@@ -216,12 +216,20 @@ def _simulator(
     return kept_file(keep, "cosim-waves" if waves else "cosim-free", "", key, make)
 
 
+def _source_names(path: Path) -> list[str]:
+    """Names of the sources that a design lists, relative to its folder."""
+    names = read_bytes(path).decode(errors="replace").split()
+    outside = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
+    # They are built where copies of them lie, and a copy of these would lie anywhere.
+    raise_problems(f"{path}: {name} lies outside of its folder; put a copy there" for name in outside)
+    return names
+
+
 def _job(design: RtlDesign, stalls: bool, waves: bool) -> dict[str, Any]:
     pipeline = design.pipeline
     work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
     return {
         "top": design.top,
-        "rtl": str(Path(design.rtl).resolve()),
         "free_frames": design.free_frames(stalls, waves),
         "timeout_cycles": 20 * work + 10_000,
     }

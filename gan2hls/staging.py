@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan2hls.errors import UserError
-from gan2hls.files import disk_errors, leftovers, partial_name, read_json, remove_folder, write_json
+from gan2hls.files import disk_errors, leave_behind, leftovers, partial_name, read_json, remove_folder, write_json
 
 _NAME = "staging"
 _PLAN = "plan.json"
@@ -52,7 +52,7 @@ class Staging:
                         (self.new / name).rename(self.directory / name)
                 (work / _PLAN).unlink()  # from here on the new content is the one that stays
             except BaseException:
-                with suppress(OSError):  # then the next run does it
+                with suppress(OSError):  # then the next run does it, of this process or another
                     _undo(work, self.directory)
                 raise
 
@@ -71,7 +71,9 @@ def staged(directory: Path) -> Iterator[Staging]:
                 folder.mkdir()
             yield Staging(directory, work / "new")
         finally:
-            if not (work / _PLAN).exists():
+            if (work / _PLAN).exists():  # it could not be undone
+                leave_behind(work)
+            else:
                 remove_folder(work)
 
 

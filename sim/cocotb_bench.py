@@ -2,9 +2,8 @@
 
 The job folder (plusarg `+job=<folder>`) holds `job.json` and, for each design, `<top>.input.npy`: bytes (frames, beats,
 bytes a beat). First `free_frames` frames run without stalls, these again and again, which gives latency and interval;
-then all run back to back, with
-random idle cycles at the input and random back-pressure at the output. Received bytes go to `<top>.free.npy` and
-`<top>.stalled.npy`, cycles to `<top>.cycles.json`.
+then all run back to back, with random idle cycles at the input and random back-pressure at the output. Received bytes
+go to `<top>.free.npy` and `<top>.stalled.npy`, cycles to `<top>.cycles.json`.
 """
 
 import itertools

@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 from pathlib import Path
 
@@ -159,6 +160,21 @@ def test_folder_of_images(tmp_path):
     images = load_images(config(source="folder", path=str(tmp_path), size=4))
     assert images.shape == (3, 1, 4, 4)
     np.testing.assert_array_equal(images[:, 0, 0, 0], [-1, 1, -1])  # the transparent one shows the background
+
+
+def test_a_folder_below_that_can_not_be_listed_is_named(tmp_path, monkeypatch):
+    """In place of training without the images in it."""
+    (tmp_path / "inner").mkdir()
+    Image.new("L", (4, 4), 0).save(tmp_path / "a.png")
+    scan = os.scandir
+
+    def deny(path):
+        if os.fspath(path).endswith("inner"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", deny)  # modes do not stop root
+    assert load_error(source="folder", path=str(tmp_path)) == f"{tmp_path / 'inner'}: not readable: Permission denied"
 
 
 def test_folder_errors(tmp_path):

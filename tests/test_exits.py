@@ -14,6 +14,7 @@ import pytest
 
 from gan2hls import exits
 from gan2hls.errors import MOST_CHARACTERS, MOST_PROBLEMS, Gan2HlsError, ToolError, UserError, printable, raise_problems
+from gan2hls.files import disk_errors
 from gan2hls.limits import FRAMES, Limit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,6 +94,30 @@ def test_a_reader_that_is_gone(tmp_path: Path) -> None:
     for closed in (">&-", ">&- 2>&-"):
         done = program(f"gan2hls doctor {closed}", tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "error: can not write standard output: No space left on"),
+    ],
+)
+def test_output_that_fails_in_the_midst_of_a_run_is_not_the_disk_of_the_run(
+    error: OSError, code: int, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    class Failing(io.StringIO):
+        def write(self, text: str) -> int:
+            raise error
+
+    def action() -> None:
+        with disk_errors(tmp_path):
+            exits.Screen(file=Failing()).print("quantize")
+
+    assert exits.run(action) == code
+    err = capsys.readouterr().err
+    assert err.startswith(message)
+    assert bool(err) == bool(message)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

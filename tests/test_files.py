@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from gan2hls.errors import Gan2HlsError, UserError
-from gan2hls.files import MARKER, output_directory, read_json, sha256, write_bytes, write_json, write_text
+from gan2hls.files import (
+    MARKER,
+    check_output_directory,
+    output_directory,
+    read_json,
+    sha256,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from gan2hls.resources import resource as shipped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,6 +120,15 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monk
         write_bytes(tmp_path / "file", b"new")
     assert str(caught.value) == f"can not write {tmp_path / 'file'}: No space left on device"
     assert content(tmp_path) == {}
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """Root could replace a device, such as /dev/null."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UserError, match=r"fifo: not a regular file, and is not replaced by one; name another"):
+        write_bytes(tmp_path / "fifo", b"new")
+    assert (tmp_path / "fifo").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
@@ -299,3 +317,13 @@ def test_a_resource_that_is_missing_says_so() -> None:
     assert shipped("hw", "rtl").is_dir()
     with pytest.raises(FileNotFoundError, match=r"not installed completely: hw/no_such\.sv is missing; reinstall it"):
         shipped("hw", "no_such.sv")
+
+
+def test_a_destination_that_can_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", deny)  # modes do not stop root
+    with pytest.raises(UserError) as caught:
+        check_output_directory(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: not readable: Permission denied"

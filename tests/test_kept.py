@@ -56,6 +56,16 @@ def test_a_damaged_one_is_made_anew(tmp_path: Path, damage: bytes | None) -> Non
     assert maker.count == 2
 
 
+def test_what_is_no_file_is_made_anew(tmp_path: Path) -> None:
+    maker = Maker()
+    path = kept_file(tmp_path, "tool", ".so", "k" * 64, maker)
+    path.unlink()
+    os.mkfifo(path)
+    (tmp_path / "tool-x.so").mkdir()
+    assert kept_file(tmp_path, "tool", ".so", "k" * 64, maker).read_bytes() == b"made"
+    assert maker.count == 2
+
+
 def test_another_one_replaces_it(tmp_path: Path) -> None:
     old = kept_file(tmp_path, "tool", ".so", "k" * 64, Maker())
     other = kept_file(tmp_path, "other", ".so", "k" * 64, Maker())

@@ -12,7 +12,7 @@ import gan2hls.simulate
 from gan2hls import tools
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
-from gan2hls.errors import Gan2HlsError, MismatchError, MissingToolError, ToolError
+from gan2hls.errors import Gan2HlsError, MismatchError, MissingToolError, ToolError, UserError
 from gan2hls.folding import Pipeline, Stream, choose_folding, make_pipeline
 from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.kernels import Port
@@ -237,6 +237,19 @@ def test_waves_are_written(rng: np.random.Generator, tmp_path: Path) -> None:
     (run,) = simulate_rtl([design(case, tmp_path, x)], log=tmp_path / "log", waves=waves, optimize=False)
     assert run.interval_cycles is None  # of a single frame there is none
     assert "s_axis_tdata" in waves.read_text(errors="replace")
+
+
+@needs_rtl
+@pytest.mark.parametrize("line", ["../outside.sv", "kernels/../../outside.sv", "/outside.sv"])
+def test_a_source_outside_of_the_design_is_refused(line: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """A copy of it would lie outside of the folder in which the simulator is built."""
+    one = design(layer(rng), tmp_path, integers(rng, (1, 4, 4, 4)))
+    (tmp_path / "outside.sv").write_text("module outside; endmodule\n")
+    with (one.rtl / "sources.f").open("a") as sources:
+        sources.write(f"{line}\n")
+    with pytest.raises(UserError) as caught:
+        simulate_rtl([one], log=tmp_path / "log")
+    assert str(caught.value) == f"{one.rtl / 'sources.f'}: {line} lies outside of its folder; put a copy there"
 
 
 def break_design(one: RtlDesign, file: str, old: str, new: str) -> None:

@@ -66,6 +66,27 @@ def test_any_error_leaves_all_as_it_was(tmp_path: Path) -> None:
         assert not list(folder.glob(".*"))
 
 
+def test_what_could_not_be_undone_is_undone_by_the_next_run_of_the_same_process(tmp_path: Path) -> None:
+    before(tmp_path)
+    rename, done = Path.rename, 0
+
+    def fail(path: Path, to: Path) -> Path:
+        nonlocal done
+        done += 1
+        if done > 2:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return rename(path, to)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        with pytest.raises(Gan2HlsError, match="Read-only file system"):
+            replace(tmp_path)
+    assert tree(tmp_path) != OLD
+    recover(tmp_path)
+    assert tree(tmp_path) == OLD
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_kill_at_any_operation_loses_nothing(tmp_path: Path) -> None:
     """The next run finds the old content or the new one, whole."""
     found = []

@@ -13,6 +13,7 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
 from gan2hls.folding import Pipeline
 from gan2hls.ir import Memory
+from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.names import top_problem
 from gan2hls.resources import resource
 
@@ -110,8 +111,7 @@ def _check(
     if problem := top_problem(name):
         problems.append(problem)
     problems += part_problems(part)
-    if not 0 < clock_mhz < float("inf"):
-        problems.append(f"clock_mhz {clock_mhz} is not a frequency; use a number above 0")
+    problems += number_problems("clock_mhz", clock_mhz, CLOCKS_MHZ)
     if len(pipeline.streams) != len(pipeline.stages) + 1:
         problems.append(
             f"the pipeline has {len(pipeline.stages)} stages and {len(pipeline.streams)} streams; "

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan2hls.backends.render import render
 from gan2hls.errors import raise_problems
-from gan2hls.files import read_bytes, write_text
+from gan2hls.files import is_file, read_bytes, write_text
 from gan2hls.folding import Pipeline, Stage, Stream
 from gan2hls.ir import Memory
 from gan2hls.names import top_problem
@@ -66,7 +66,7 @@ def is_as_written(pipeline: Pipeline, directory: Path, *, name: str = "generator
     """Whether the sources in a folder, or its top module alone, are as `write_rtl` writes them: nobody edited them."""
     for file, text in _sources(pipeline, name):
         path = Path(directory) / file
-        if (not top_only or file == f"{name}.sv") and not (path.is_file() and path.read_bytes() == text.encode()):
+        if (not top_only or file == f"{name}.sv") and not (is_file(path) and read_bytes(path) == text.encode()):
             return False
     return True
 
@@ -96,7 +96,7 @@ def check_memories(pipeline: Pipeline, directory: Path, *, name: str = "generato
 
 def _memory_problem(path: Path, words: int, digits: int) -> str:
     """What is wrong with a memory file, "" if nothing."""
-    if not path.is_file():
+    if not is_file(path):
         return "this memory file is missing"
     lines = read_bytes(path).split()
     if len(lines) != words:

@@ -1,6 +1,7 @@
 """Activations of torch: as modules, functions and tensor methods."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gan2hls.errors import shown
 from gan2hls.frontends.drafts import Draft, UnsupportedError
 from gan2hls.frontends.float_model import ActivationLayer
 
@@ -16,14 +18,15 @@ def _draft(kind: str, **parameters: float) -> Draft:
     return Draft(ActivationLayer, {"kind": kind, "parameters": parameters})
 
 
-def _number(name: str, value: Any, above: float = -math.inf) -> float:
+def number(name: str, value: Any, above: float = -math.inf) -> float:
+    """Give a finite number, also out of a tensor of one value, or raise `UnsupportedError`."""
     if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_complex():
         value = value.item()
-    good = isinstance(value, int | float) and math.isfinite(value) and value > above
+    good = isinstance(value, int | float) and abs(value) <= sys.float_info.max and value > above
     if not good:
-        shown = value if isinstance(value, int | float | str) else f"of type {type(value).__name__}"
+        what = shown(value) if isinstance(value, int | float | str) else f"of type {type(value).__name__}"
         raise UnsupportedError(
-            f"{name} {shown} is not supported; use a number{'' if above == -math.inf else f' above {above:g}'}"
+            f"{name} {what} is not supported; use a number{'' if above == -math.inf else f' above {above:g}'}"
         )
     return float(value)
 
@@ -36,7 +39,7 @@ def _plain(kind: str) -> Callable[..., Draft]:
 
 
 def _leaky_relu(x: Any, negative_slope: Any = 0.01, inplace: bool = False) -> Draft:
-    return _draft("leaky_relu", slope=_number("negative_slope", negative_slope))
+    return _draft("leaky_relu", slope=number("negative_slope", negative_slope))
 
 
 def _clamp(x: Any, min: Any = None, max: Any = None) -> Draft:
@@ -46,8 +49,8 @@ def _clamp(x: Any, min: Any = None, max: Any = None) -> Draft:
     for end in ends:
         if isinstance(end, torch.Tensor) and end.numel() > 1:
             raise UnsupportedError(f"a bound of shape {tuple(end.shape)} is not supported; use a number")
-    low = -math.inf if min is None else _number("min", min)
-    high = math.inf if max is None else _number("max", max)
+    low = -math.inf if min is None else number("min", min)
+    high = math.inf if max is None else number("max", max)
     return _draft("clamp", low=low, high=high)
 
 
@@ -68,11 +71,11 @@ def _hardtanh(x: Any, min_val: Any = -1.0, max_val: Any = 1.0, inplace: bool = F
 
 
 def _elu(x: Any, alpha: Any = 1.0, inplace: bool = False) -> Draft:
-    return _draft("elu", alpha=_number("alpha", alpha, above=0))
+    return _draft("elu", alpha=number("alpha", alpha, above=0))
 
 
 def _celu(x: Any, alpha: Any = 1.0, inplace: bool = False) -> Draft:
-    return _draft("celu", alpha=_number("alpha", alpha, above=0))
+    return _draft("celu", alpha=number("alpha", alpha, above=0))
 
 
 def _gelu(x: Any, approximate: str = "none") -> Draft:
@@ -82,7 +85,7 @@ def _gelu(x: Any, approximate: str = "none") -> Draft:
 
 
 def _softplus(x: Any, beta: Any = 1.0, threshold: Any = 20.0) -> Draft:
-    return _draft("softplus", beta=_number("beta", beta, above=0), threshold=_number("threshold", threshold))
+    return _draft("softplus", beta=number("beta", beta, above=0), threshold=number("threshold", threshold))
 
 
 MODULES: Mapping[type[nn.Module], Callable[[Any], Draft]] = {

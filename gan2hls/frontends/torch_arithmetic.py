@@ -8,6 +8,7 @@ import torch
 
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
 from gan2hls.frontends.float_model import AffineLayer, Shape
+from gan2hls.frontends.torch_activations import number
 
 Constant = torch.Tensor
 """Real, float64; its shape is broadcast with the batch."""
@@ -18,7 +19,9 @@ def _constant(value: Any) -> Constant:
         raise UnsupportedError("both values depend on the input; one of them must be a constant")
     if isinstance(value, bool) or not isinstance(value, int | float | torch.Tensor):
         raise UnsupportedError(f"a {type(value).__name__} is not supported; use a number or a tensor")
-    tensor = torch.as_tensor(value)
+    tensor = (
+        value if isinstance(value, torch.Tensor) else torch.tensor(number("the constant", value), dtype=torch.float64)
+    )
     if tensor.is_complex() or tensor.is_quantized or tensor.layout != torch.strided:
         raise UnsupportedError(f"a constant of type {tensor.dtype} is not supported; use real numbers")
     return tensor.detach().to("cpu", torch.float64)

@@ -125,7 +125,7 @@ def _batch_norm(
         raise UnsupportedError(
             "statistics of the batch are not supported; use running statistics (track_running_stats)"
         )
-    scale = 1 / torch.sqrt(running_var.detach().cpu().double() + eps)
+    scale = 1 / torch.sqrt(running_var.detach().cpu().double() + torch_activations.number("eps", eps))
     if weight is not None:
         scale = scale * weight.detach().cpu().double()
     offset = -running_mean.detach().cpu().double() * scale

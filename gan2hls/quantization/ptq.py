@@ -320,6 +320,8 @@ def _fixed_scale(activation: Activation, kind: IntType, power_of_two: bool) -> f
     """Give the scale that holds the whole range of a table's results."""
     function = activation.function
     scale = max(function.high / kind.max, function.low / kind.min if kind.signed else 0.0)
+    if scale <= 0:
+        return 1.0  # all results are 0, as those of relu(tanh(x) - 1)
     if not power_of_two:
         return scale
     below = math.ldexp(1.0, math.frexp(scale)[1] - 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gan2hls.errors import UserError
 from gan2hls.files import read_json, sha256, write_json
+from gan2hls.limits import FILE_BYTES
 from gan2hls.resources import program_digest
 from gan2hls.sweep.kept import check_outcome
 from gan2hls.sweep.tasks import Outcome, Task
@@ -56,7 +57,7 @@ def _checksum(content: Any) -> str:
 
 
 def _read(entry: Path, kind: str, digest: str) -> Outcome:
-    entry_values = read_json(entry)
+    entry_values = read_json(entry, FILE_BYTES)  # it holds weights and images
     if not isinstance(entry_values, dict) or not {"sha256", "outcome"} <= entry_values.keys():
         raise UserError("not an entry of the cache")
     content = entry_values["outcome"]

@@ -49,7 +49,8 @@ def expand(config: FlowConfig) -> list[Point]:
     """All points of a configuration: the grid, weight bits varying fastest last, then those that are listed.
 
     Raises:
-        UserError: budgets that a target can not have, two points of one name that differ; all of them at once.
+        UserError: budgets that a target can not have, two points of one name that differ, all of them at once; or there
+            are no points.
     """
     found: dict[str, Point] = {}
     problems: list[str] = []
@@ -67,6 +68,8 @@ def expand(config: FlowConfig) -> list[Point]:
         for budget in _budgets(config, given, problems):
             _add(found, Point(bits, quantize, budget), problems)
     raise_problems(dict.fromkeys(problems))
+    if not found:
+        raise UserError("the sweep has no points; give weight_bits, points, or neither for the widths of a common grid")
     return list(found.values())
 
 

@@ -247,4 +247,6 @@ def _clock(values: Any) -> Clock | None:
     seeds, mhz, path, routers, unrouted = (
         tuple(values[name]) for name in ("seeds", "mhz", "critical_path", "routers", "unrouted")
     )
+    if not mhz or len(seeds) != len(mhz) or (routers and len(routers) != len(mhz)):
+        raise ValueError("clocks, seeds and routers do not belong together")
     return Clock(values["wanted_mhz"], values["goal_mhz"], seeds, mhz, values["figures"], path, routers, unrouted)

@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gan2hls.config import from_mapping
 from gan2hls.errors import UserError
 from gan2hls.files import read_json, sha256, write_json
 
@@ -47,15 +47,15 @@ class SeedRun:
         Raises:
             UserError: it is something else.
         """
+        damaged = "a damaged run of place and route"
         try:
             known = {f.name: values[f.name] for f in dataclasses.fields(SeedRun)}
-            known["critical_path"] = tuple(known["critical_path"])
-            known["cells"] = {cell: (int(used), int(there)) for cell, (used, there) in known["cells"].items()}
-            if known["router"] not in ("", *ROUTERS) or not 0 <= known["mhz"] < math.inf:
-                raise ValueError(known["router"], known["mhz"])
-            return SeedRun(**known)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"a damaged run of place and route: {error!r}") from None
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{damaged}: {error!r}") from None
+        run = from_mapping(SeedRun, known, damaged)
+        if run.router not in ("", *ROUTERS) or run.mhz < 0 or run.limit_s <= 0:
+            raise UserError(f"{damaged}: router {run.router!r}, {run.mhz} MHz, {run.limit_s} s")
+        return run
 
 
 class SeedStore:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import ToolError, UserError, raise_problems
-from gan2hls.files import is_running, read_json, sha256, write_json
+from gan2hls.files import is_file, is_running, read_bytes, read_json, sha256, write_json
 from gan2hls.limits import CLOCKS_MHZ, RUNS, number_problems
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
@@ -56,15 +56,15 @@ class Design:
         """
         folder = Path(folder).resolve()
         if sources is None:
-            if not (folder / "sources.f").is_file():
+            if not is_file(folder / "sources.f"):
                 raise UserError(f"{folder}: no RTL design made by gan2hls (no sources.f in it)")
-            sources = (folder / "sources.f").read_text().split()
+            sources = read_bytes(folder / "sources.f").decode(errors="replace").split()
         names = []
         for source in sources:
             path = (folder / source).resolve()
             if not path.is_relative_to(folder):
                 raise UserError(f"{source}: not in {folder}; tools see only what lies there")
-            if not path.is_file():
+            if not is_file(path):
                 raise UserError(f"{path}: no such file")
             names.append(str(path.relative_to(folder)))
         memories = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.mem"))
@@ -73,7 +73,7 @@ class Design:
     def digest(self) -> str:
         """Of all contents and names."""
         names = (*self.sources, *self.memories)
-        return sha256(str(len(self.sources)), *(p for n in names for p in (n, (self.folder / n).read_bytes())))
+        return sha256(str(len(self.sources)), *(p for n in names for p in (n, read_bytes(self.folder / n))))
 
     def copy(self, folder: Path) -> None:
         """Put everything into another folder, under the same names."""

@@ -10,6 +10,7 @@ from typing import Any
 from gan2hls.backends.render import render
 from gan2hls.errors import Gan2HlsError
 from gan2hls.files import read_json, write_text
+from gan2hls.limits import FILE_BYTES
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.netlist import Netlist, read_module, unknown_cells
 from gan2hls.synth.registers import absorb_registers
@@ -84,14 +85,14 @@ def map_design(
     log = run_yosys(tool, yosys_script(sources, top, target, contents=contents), name="yosys", folder=folder)
     recipe = RECIPES[target.family.name]
     if target.family.name == "ecp5":
-        whole = read_json(folder / "netlist.json")
+        whole = read_json(folder / "netlist.json", FILE_BYTES)
         if absorb_registers(whole["modules"][top]):
             write_text(folder / "netlist.json", json.dumps(whole))
     netlist = Netlist(read_module(folder / "netlist.json", top), _inputs(folder / "inputs.txt"), recipe)
     unknown = unknown_cells({cell["type"] for cell in netlist.cells.values()}, recipe)
     if unknown:
         raise Gan2HlsError(f"{top} on {target.name}: yosys made cells that gan2hls can not count: {', '.join(unknown)}")
-    modules = read_json(folder / "memories.json")["modules"]
+    modules = read_json(folder / "memories.json", FILE_BYTES)["modules"]
     memories = {name: cell for module in modules.values() for name, cell in module["cells"].items()}
     _check_contents(memories)
     found = netlist.memory_usage(memories, log, top)

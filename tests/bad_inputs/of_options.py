@@ -139,6 +139,7 @@ OTHERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "out over another's folder": (words(f"build {MODEL} --out ."), ("not made by gan2hls",)),
     "out over a project": (words(f"build {MODEL} --out {PROJECT}"), ("holds a project",)),
     "waves over a folder": (words(f"cosim {MODEL} --waves ."), ("--waves", "name a file")),
+    "waves over a device": (words(f"cosim {MODEL} --waves /dev/zero"), ("--waves", "name a file")),
     "unknown tool": (words(f"{SYNTH} --tool none"), ("unknown tool 'none'",)),
     "netlist of a family without models": (words(f"synth {PROJECT} --target none --check"), ("unknown target 'none'",)),
 }

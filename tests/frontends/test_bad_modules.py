@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import gan2hls
 from gan2hls.errors import UserError
 from gan2hls.frontends import from_torch
+from gan2hls.models.architecture import Affine
 
 # -- objects ----------------------------------------------------------------------------------------------------------
 
@@ -84,6 +85,9 @@ BAD_OBJECTS: dict[str, tuple[Callable[[], Any], str]] = {
     "nan": (_filled(float("nan")), "0.weight: holds NaN or infinite values"),
     "infinite": (_filled(float("-inf")), "0.weight: holds NaN or infinite values"),
     "too_large_for_float32": (_filled(1e200, torch.float64), "0.weight: holds values that are too large for float32"),
+    "huge_eps": (lambda: nn.BatchNorm1d(4, eps=10**400).eval(), "(BatchNorm1d): eps 1000"),
+    "huge_slope": (lambda: nn.Sequential(nn.Linear(4, 4), nn.LeakyReLU(10**400)), "negative_slope 1000"),
+    "huge_constant": (lambda: Affine(scale=10**400), "the constant 1000"),
     "overflow": (_filled(1e38), "2: gives NaN or infinite values for ordinary input: its weights are too large"),
 }
 QUIET = "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"

@@ -184,6 +184,7 @@ def test_problems_after_a_wrong_shape_are_listed_too():
         (lambda m, x: m.a(x) if x.sum() > 0 else m.b(x), "torch.fx can not trace Calls: an if, while, and, or depends"),
         (lambda m, x: m.a(x).view(x.size(0), 2, 2), "view: its output has the shape (2, 2)"),
         (lambda m, x: m.a(x).numpy(), "numpy (numpy): not supported"),
+        (lambda m, x: m.a(x) + torch.randn(4), "random numbers, are not supported"),
         (lambda m, x: m.a(torch.randn_like(x)), "randn_like (randn_like): not supported"),
         (lambda m, x: m.a(x.new_zeros(x.size(0), 4)), "new_zeros (new_zeros): not supported"),
         (lambda m, x: m.a(torch.randn(x.size(0), 4)), "forward draws random numbers, which are not supported"),

@@ -22,6 +22,7 @@ from gan2hls.errors import UserError
 from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import Graph
+from gan2hls.models.architecture import Affine
 from gan2hls.ops import Requantize
 from gan2hls.quantization.blocks import Block, make_blocks
 from gan2hls.quantization.config import QuantizeConfig
@@ -92,7 +93,14 @@ class _Drawing:
 
     def activation(self) -> None:
         slope = float(self.rng.choice([0.01, 0.2, 0.3]))
-        self.add([nn.ReLU(), nn.LeakyReLU(slope), nn.Tanh(), nn.Sigmoid()][self.rng.integers(4)])
+        plain = [nn.ReLU(), nn.LeakyReLU(slope), nn.Tanh(), nn.Sigmoid()]
+        # None that falls here and rises there, as SiLU and GELU do: the bound is that of the ends of an interval.
+        others = [nn.ReLU6(), nn.Hardtanh(-0.5, 0.75), nn.Hardsigmoid(), nn.ELU(0.7), nn.SELU(), nn.CELU(1.3)]
+        others += [nn.Softplus(2.0), nn.LogSigmoid(), nn.Softsign(), nn.Tanhshrink()]
+        drawn = plain if self.rng.integers(2) else others
+        self.add(drawn[self.rng.integers(len(drawn))])
+        if self.rng.integers(3) == 0:
+            self.add(Affine(float(self.rng.choice([-1.5, 0.5, 1.0])), float(self.rng.choice([0.0, 0.5]))))
 
     def other(self) -> None:
         if len(self.shape) == 3 and self.rng.integers(2):
@@ -124,7 +132,9 @@ def draw_options(rng: np.random.Generator) -> dict[str, Any]:
         return {**options, "weight_bits": 16, "activation_bits": 16, "output_bits": 16, "table_bits": 12}
     return {
         **options,
-        "method": str(rng.choice(["minmax", "percentile"])),
+        "method": str(rng.choice(["auto", "minmax", "percentile"])),
+        "weight_quantizer": str(rng.choice(["least_error", "symmetric"])),
+        "bias_correction": bool(rng.integers(2)),
         "weight_bits": int(rng.integers(1, 17)),
         "activation_bits": int(rng.integers(2, 17)),
         "output_bits": int(rng.integers(2, 17)),

@@ -13,6 +13,7 @@ from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import ACTIVATIONS
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import IntType
+from gan2hls.models.architecture import Affine
 from gan2hls.ops import Lookup, Requantize
 from gan2hls.quantization.activation import Activation
 from gan2hls.quantization.blocks import Block, make_blocks
@@ -149,6 +150,22 @@ def test_sign_and_scale_follow_from_the_range(name, signed, scale):
     output = quantize_float_model(model, samples((5,))).blocks[0].output
     assert output.int_type == IntType(8, signed)
     assert scale is None or output.scale == pytest.approx(scale)
+
+
+def test_softplus_of_a_negative_threshold_is_signed():
+    """It gives its argument from the threshold on, so values from there to 0."""
+    function = scalar_function("softplus", {"beta": 2.0, "threshold": -3.0})
+    assert function.low == -1.5 and function.compute(-1.4) == -1.4
+    model = from_torch.trace(nn.Sequential(nn.Linear(5, 3), nn.Softplus(2.0, -3.0)), (5,))
+    assert quantize_float_model(model, samples((5,))).blocks[0].output.int_type.signed
+
+
+@pytest.mark.parametrize("scales", ["free", "power_of_two"])
+@pytest.mark.parametrize("after", [[Affine(scale=0.0)], [Affine(offset=-1.0), nn.ReLU()]], ids=["times 0", "relu"])
+def test_a_table_of_zeros(after, scales):
+    model = from_torch.trace(nn.Sequential(nn.Linear(5, 3), nn.Tanh(), *after), (5,))
+    quantized = quantize_float_model(model, samples((5,)), QuantizeConfig(scales=scales))
+    assert not integerize(quantized).run(samples((5,)).numpy()).any()
 
 
 def test_bounds_are_those_of_the_requantizer():

@@ -1,9 +1,12 @@
 """The driver: what is shared, what is kept, what is made anew, what a failure leaves."""
 
+import base64
 import fcntl
+import io
 import json
 import math
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 from gan2hls import resources
 from gan2hls.errors import UserError
 from gan2hls.files import MARKER, sha256
+from gan2hls.limits import TEXT_BYTES
 from gan2hls.report.points import PointReport
 from gan2hls.sweep import Listener, Sweep, driver, tasks
 from gan2hls.sweep.options import run_sweep
@@ -61,6 +65,15 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
     before = tree(tmp_path / "out")
     assert run_inline(tmp_path, config)[0] == []
     assert tree(tmp_path / "out") == before
+
+
+def test_entries_of_large_networks_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold weights and images, which are larger than what people write."""
+    config = settings(tmp_path, weight_bits=[2], target=["ecp5"])
+    run_inline(tmp_path, config)
+    (entry,) = (tmp_path / "out/cache").glob("quantize-*.json")
+    monkeypatch.setenv(TEXT_BYTES.variable, str(entry.stat().st_size - 1))
+    assert run_inline(tmp_path, config)[0] == []
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 5])
@@ -134,6 +147,18 @@ def _set(*path: str | int, to: Any) -> Callable[[Any], None]:
     return change
 
 
+def claiming(dtype: Any, shape: tuple[int, ...]) -> str:
+    """An archive in base 64 whose arrays hold less than their headers say."""
+    header = io.BytesIO()
+    fields = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as written:
+        for name in ("real.npy", "golden.npy"):
+            written.writestr(name, header.getvalue())
+    return base64.b64encode(archive.getvalue()).decode()
+
+
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
@@ -151,6 +176,7 @@ def _set(*path: str | int, to: Any) -> Callable[[Any], None]:
         ("quantize", _set("files", "graph.json", to="no base 64!")),
         ("quantize", _set("files", "weights.safetensors", to="")),
         ("quantize", _set("files", "images.npz", to="e30=")),
+        ("quantize", _set("files", "images.npz", to=claiming(np.float32, (1 << 40,)))),
         ("quantize", _set("files", to={})),
     ],
 )

@@ -70,6 +70,11 @@ multipliers = 9
 """
 
 
+def test_a_sweep_without_points_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the sweep has no points; give weight_bits, points, or neither"):
+        labels(tmp_path, "[sweep]\nweight_bits = []")
+
+
 def test_points_that_are_listed(tmp_path: Path) -> None:
     points = expand(config(tmp_path, LISTED))
     assert [point.label for point in points] == ["W4A8 net.0:W6A7 d20 zu3eg", "mine m9 ecp5", "mine m9 xcup"]

@@ -45,6 +45,13 @@ def test_other_json_is_refused(change: dict) -> None:
         SynthResult.from_values({**result().values(), **change})
 
 
+@pytest.mark.parametrize("change", [{"mhz": [], "seeds": []}, {"mhz": [60.0]}, {"routers": ["router1"]}])
+def test_a_clock_is_of_its_seeds(change: dict) -> None:
+    values = result(clock=Clock(50.0, 50.0, (1, 2), (60.0, 40.0), PLACED, ("a", "b"))).values()
+    with pytest.raises(UserError, match="a damaged result of synthesis"):
+        SynthResult.from_values({**values, "clock": {**values["clock"], **change}})
+
+
 def test_too_small() -> None:
     assert result().fits and not result().problems()
     large = result(Usage(8641, 0, 6480, 20.5, 26.0))

@@ -209,4 +209,13 @@ def test_runs_as_json() -> None:
     assert SeedRun.from_values(json.loads(json.dumps(run.__dict__))) == run
     with pytest.raises(UserError, match="a damaged run of place and route"):
         SeedRun.from_values({})
+    for wrong in (
+        {"mhz": -3.0},
+        {"mhz": float("nan")},
+        {"router": "router3"},
+        {"limit_s": "60"},
+        {"cells": {"LUT4": 1}},
+    ):
+        with pytest.raises(UserError, match="a damaged run of place and route"):
+            SeedRun.from_values({**run.__dict__, **wrong})
     assert seeds.seed_lines([run]) == ["seed 3: 99.5 MHz (router1)"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, UserError
+from gan2hls.limits import TEXT_BYTES
 from gan2hls.resources import resource
 from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, nextpnr, synthesis, synthesize, yosys
 from gan2hls.targets import FAMILIES, TARGETS, Target
@@ -83,6 +85,15 @@ def test_contents_change_no_figure(family: str, tmp_path: Path) -> None:
     assert without.block_rams > 0
     assert dataclasses.replace(without, luts=full.luts) == full
     assert abs(without.luts - full.luts) <= 0.02 * full.luts
+
+
+def test_netlists_are_larger_than_what_people_write(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the shipped generator with 128 multipliers has 18 million bytes."""
+    work = shutil.copytree(rtl, tmp_path / "rtl")
+    monkeypatch.setenv(TEXT_BYTES.variable, "1000")
+    sources = (work / "sources.f").read_text().split()
+    mapped = yosys.map_design(yosys.yosys_tool(), sources, TOP, TARGETS["ecp5"], work)
+    assert mapped.netlist.stat().st_size > 1000 and (work / "memories.json").stat().st_size > 1000
 
 
 def test_stages_as_if_kept_apart(rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,3 +317,14 @@ def test_a_choice_among_banks_takes_no_multiplier(tmp_path: Path) -> None:
     )
     result = synthesize(None, tmp_path, "top", "ecp5", sources=["read_memory.sv", "weight_memory.sv", "top.sv"])
     assert result.usage.dsps == 0
+
+
+def test_a_list_of_sources_is_read_as_other_files_are(tmp_path: Path) -> None:
+    """Not where it is none: opening a FIFO would wait for ever."""
+    os.mkfifo(tmp_path / "sources.f")
+    with pytest.raises(UserError, match="sources.f: a FIFO; name a regular file"):
+        synthesis.Design.read(tmp_path)
+    (tmp_path / "sources.f").unlink()
+    (tmp_path / "sources.f").write_bytes(b"\xff.sv")
+    with pytest.raises(UserError, match="no such file"):
+        synthesis.Design.read(tmp_path)
