@@ -486,13 +486,15 @@ def synth(
     from gan2hls.project import Project
     from gan2hls.synth import LIMIT_S
     from gan2hls.synth.check import check_requirements
+    from gan2hls.synth.seeds import check_limit
     from gan2hls.synth.table import result_lines, usage_table
 
+    limit_s = LIMIT_S if limit is None else limit
+    check_limit(limit_s)
     if check:
         check_requirements(target)
     opened = Project.open(_project_folder(project))
     with _spinner() as spin:
-        limit_s = LIMIT_S if limit is None else limit
         result = opened.synth(target, clock_mhz=clock, seeds=seeds, limit_s=limit_s, tool=tool, place=place, say=spin)
     console.print(usage_table(result))
     _print("\n".join(["", *result_lines(result), ""]))

@@ -71,6 +71,7 @@ def convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{where}: expected a table, got {shown(value)}")
             return {}
         inner = arguments[1] if arguments else Any
+        problems += [f"{where}: {shown(key)} is no name; use text" for key in value if not isinstance(key, str)]
         return {key: convert(inner, item, f"{where}.{key}", problems) for key, item in value.items()}
     if origin in (tuple, list):
         return _convert_sequence(origin, arguments, value, where, problems)

@@ -341,9 +341,10 @@ def output_directory(directory: Path, kind: str | None = None) -> Iterator[Path]
         Gan2HlsError: the disk is full, the folder is not writable, and the like.
     """
     directory = Path(directory).resolve()
-    with disk_errors(directory), made_folder(directory.parent):
+    with disk_errors(directory):
         clean_up(directory)
         check_output_directory(directory, kind)
+    with disk_errors(directory), made_folder(directory.parent):
         temporary = partial_name(directory)
         temporary.mkdir()
         try:

@@ -146,7 +146,6 @@ def quick(work: Work, monkeypatch: pytest.MonkeyPatch) -> Work:
         "integerize",
         "proxy_distance",
         "make_pipeline",
-        "latents",
     ):
         monkeypatch.setattr(flow, name, remembered(getattr(flow, name)))
     monkeypatch.setattr("gan2hls.project_files.make_pipeline", remembered(flow.make_pipeline))

@@ -272,7 +272,7 @@ def test_a_variant_says_only_what_differs() -> None:
     three = point(4, label="t", bits="W4A8 ternary", quantizer="ternary")
     assert set(variants([one]).values()) == {""}
     assert list(variants([one, two]).values()) == ["64 multipliers", "128 multipliers"]
-    assert list(variants([one, three]).values()) == ["symmetric", "ternary"]
+    assert list(variants([one, three]).values()) == ["least_error", "ternary"]
 
 
 # -- plots ------------------------------------------------------------------------------------------------------------

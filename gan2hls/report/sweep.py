@@ -108,7 +108,7 @@ def _check(report: SweepReport) -> None:
     if twice:
         raise UserError(f"points of a sweep have the same label: {', '.join(twice)}")
     shape = report.real_images.shape
-    if report.images and (len(shape) < 2 or 0 in shape):
+    if any(point.error is None for point in report.points) and (len(shape) < 2 or 0 in shape):
         raise UserError(
             f"report of {report.title}: the float images have shape {shape}; expected (n, …), none of them 0"
         )

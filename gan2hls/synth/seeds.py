@@ -21,6 +21,16 @@ LONGEST_LIMIT_S = 604800.0
 """A week."""
 
 
+def check_limit(limit_s: float) -> None:
+    """Refuse a limit that is none.
+
+    Raises:
+        UserError: it is no number of seconds above 0, or longer than a week.
+    """
+    if not 0 < limit_s <= LONGEST_LIMIT_S:
+        raise UserError(f"limit {limit_s!r} is not accepted; give seconds above 0, {LONGEST_LIMIT_S:g} at most")
+
+
 @dataclass(frozen=True)
 class SeedRun:
     """What place and route gave with a seed.

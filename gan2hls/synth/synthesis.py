@@ -23,7 +23,7 @@ from gan2hls.resources import resource
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
 from gan2hls.synth.result import PLACED, SYNTHESIZED, SynthResult
-from gan2hls.synth.seeds import LIMIT_S, LONGEST_LIMIT_S, SeedStore
+from gan2hls.synth.seeds import LIMIT_S, SeedStore, check_limit
 from gan2hls.synth.vivado import GOAL_MHZ, PARTS, run_vivado, vivado_part
 from gan2hls.synth.yosys import map_design, yosys_tool
 from gan2hls.targets import Target
@@ -139,8 +139,7 @@ def synthesize(
     numbers = _seeds(seeds)
     if clock_mhz is not None:
         raise_problems(number_problems("clock", clock_mhz, CLOCKS_MHZ))
-    if not 0 < limit_s <= LONGEST_LIMIT_S:
-        raise UserError(f"limit {limit_s!r} is not accepted; give seconds above 0, {LONGEST_LIMIT_S:g} at most")
+    check_limit(limit_s)
     placer = placer_of(part) if place and chosen == "yosys" else None
     if clock_mhz is not None and placer is None and (chosen == "yosys" or not place):
         raise UserError(_no_clock(part, place))

@@ -62,9 +62,9 @@ def test_more_than_a_hundred_banks(rng: np.random.Generator, tmp_path: Path, mon
     large = dense(rng, 600, 500)
     monkeypatch.setattr(mac, "BLOCK_RAM_WIDTHS", {2: 36})
     few = dense(rng, 30, 7)
-    runs = simulated({"large": large, "few": few}, rng, tmp_path, cycles=False)
+    runs = simulated({"case_large": large, "case_few": few}, rng, tmp_path, cycles=False)
     assert len(large.stages[0].memories["weights"].words) == 300_000 < runs[0].latency_cycles < 301_000
-    for name, banks in (("large", 147), ("few", 105)):
+    for name, banks in (("case_large", 147), ("case_few", 105)):
         files = {path.name for path in (tmp_path / name).glob("*.mem")}
         assert files == {f"{name}_u_op0_weights_{index:02d}.mem" for index in range(banks)}
 

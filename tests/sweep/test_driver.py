@@ -317,7 +317,7 @@ def test_a_failed_tool_leaves_its_log(tmp_path: Path, monkeypatch: pytest.Monkey
     _, report = run_inline(tmp_path, settings(tmp_path, weight_bits=[2], target=["ecp5"], cosim=True))
     (point,) = report.points
     assert point.error is not None
-    assert point.error.startswith("RTL simulation failed: ")
+    assert point.error.startswith("building the RTL simulation failed: ")
     assert "log: logs/simulate-W2A8-m8-ecp5.log" in point.error
     assert "broken" in (tmp_path / "out/logs/simulate-W2A8-m8-ecp5.log").read_text()
     assert point.usage is not None

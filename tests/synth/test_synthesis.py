@@ -214,7 +214,7 @@ def test_sources_without_a_pipeline(tmp_path: Path) -> None:
         ({"target": "ecp6"}, r"unknown target 'ecp6'; use one of ecp5, gowin, .*zu3eg"),
         ({"tool": "quartus"}, r"unknown tool 'quartus'; use one of auto, yosys, vivado"),
         ({"clock_mhz": 0}, "clock 0 is not supported; use a number above 0"),
-        ({"clock_mhz": float("nan")}, "clock nan is not accepted"),
+        ({"clock_mhz": float("nan")}, "clock nan is not supported"),
         ({"seeds": 0}, "seeds 0 is not accepted; use 1 or more"),
         ({"target": "nexus", "clock_mhz": 50}, "nexus: a clock is wanted, but yosys alone can not tell it"),
         ({"target": "ecp5", "clock_mhz": 50}, "ecp5: a clock is wanted for a family; name a part"),
