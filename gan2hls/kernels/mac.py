@@ -13,7 +13,8 @@ ceil(columns / m). A frame takes the sum over its pixels, or as many cycles as i
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -173,7 +174,9 @@ class MacKernel(Kernel):
         return self.least_ring if self.ring is None else self.ring
 
     def with_ring(self, pixels: int) -> "MacKernel":
-        return replace(self, ring=pixels)
+        made = copy(self)  # with all that is known already, none of which depends on the ring
+        object.__setattr__(made, "ring", pixels)
+        return made
 
     @cached_property
     def least_ring(self) -> int:
@@ -292,7 +295,7 @@ class MacKernel(Kernel):
         height, width, *_ = self.weights.codes.shape
         return height * width * self._pixel_words * self._out_groups
 
-    @property
+    @cached_property
     def bank_words(self) -> int:
         """Depth of the banks of the weight memory: as few banks as go with almost as few block RAMs as possible."""
         bits = self.fold.pe * self.fold.lanes * self.weights.code_bits

@@ -13,8 +13,10 @@ from gan2hls import tools
 from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import Gan2HlsError, ToolError, UserError
 from gan2hls.folding import Pipeline, choose_folding, make_pipeline
+from gan2hls.integers import ceil_div
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
-from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape, mac
+from gan2hls.kernels import mac
+from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape
 from gan2hls.ops.mac import MacOp
 from gan2hls.resources import resource
 from gan2hls.simulate import RtlDesign, RtlRun, simulate_rtl, steady_prediction
@@ -142,7 +144,7 @@ def test_dcgan_of_64_by_64(rng: np.random.Generator, tmp_path: Path) -> None:
 def bank_count(pipeline: Pipeline) -> list[int]:
     """Banks of each layer's weights."""
     layers = [stage for stage in pipeline.stages if "weights" in stage.memories]
-    return [mac.groups(len(stage.memories["weights"].words), stage.parameters["BankWords"]) for stage in layers]
+    return [ceil_div(len(stage.memories["weights"].words), stage.parameters["BankWords"]) for stage in layers]
 
 
 # -- damaged files ----------------------------------------------------------------------------------------------------
