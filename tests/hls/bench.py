@@ -223,6 +223,8 @@ def replace_stage(pipeline: Pipeline, index: int, **changes: object) -> Pipeline
     """The pipeline with other parameters or memories in one stage, whatever its kernel would say."""
     stages = list(pipeline.stages)
     kernel = copy.copy(stages[index].kernel)
+    for name in changes:
+        vars(kernel).pop(name, None)  # what it knows already
     object.__setattr__(kernel, "__class__", type("Edited", (type(kernel),), changes))
     stages[index] = replace(stages[index], kernel=kernel)
     return replace(pipeline, stages=tuple(stages))
