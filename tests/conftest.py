@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import hypothesis
+import matplotlib.ft2font  # noqa: F401  (before pyosys, whose own pybind11 breaks that of matplotlib where it comes first)
 import numpy as np
 import pytest
 

@@ -236,24 +236,28 @@ def test_bad_weights(name, tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, "kilobytes"
 
 
-@pytest.mark.parametrize("features", [10**9, 10**12, 10**30])
-def test_a_layer_larger_than_its_weights_is_refused_before_it_is_made(features, tmp_path):
+@pytest.mark.parametrize(("features", "named"), [(10**9, "net.0"), (10**12, "net.0"), (10**30, "100 bits")])
+def test_a_layer_larger_than_its_weights_is_refused_before_it_is_made(features, named, tmp_path):
     path = tmp_path / "g.safetensors"
     safetensors.torch.save_file(GOOD, path)
     layer = {"name": "net.0", "type": "Linear", "in_features": 4, "out_features": features}
     with pytest.raises(UserError) as caught:
         gan2hls.load(path, architecture={"input_shape": [4], "layers": [layer]})
-    assert "net.0" in str(caught.value)
+    assert named in str(caught.value)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 8_000_000, "kilobytes"
 
 
 def test_a_tensor_that_is_repeated_does_not_fill_the_memory(tmp_path):
-    """1 KB that says it holds 10^12 weights, and an architecture that agrees."""
+    """1 KB that says it holds 10^9, or 10^12, weights, and an architecture that agrees."""
     path = tmp_path / "g.pth"
-    torch.save({"a.weight": torch.zeros(1).expand(10**6, 10**6)}, path)
-    layer = {"name": "a", "type": "Linear", "in_features": 10**6, "out_features": 10**6, "bias": False}
-    with pytest.raises(UserError, match=r"a\.weight: shape \(1000000, 1000000\) is made of 4 bytes"):
-        gan2hls.load(path, architecture={"input_shape": [10**6], "layers": [layer]})
+    for size, message in (
+        (30_000, r"a\.weight: shape \(30000, 30000\) is made of 4 bytes"),
+        (10**6, r"a \(Linear\): its weights: 4,000,000,000,000 bytes are too many"),
+    ):
+        torch.save({"a.weight": torch.zeros(1).expand(size, size)}, path)
+        layer = {"name": "a", "type": "Linear", "in_features": size, "out_features": size, "bias": False}
+        with pytest.raises(UserError, match=message):
+            gan2hls.load(path, architecture={"input_shape": [size], "layers": [layer]})
 
 
 def test_an_input_of_impossible_size_is_refused(tmp_path):
