@@ -66,7 +66,7 @@ def test_the_module_in_rtl_is_called_like_its_file(path: Path, stem: str, name: 
 
 def test_every_op_of_the_registry_is_in_a_file_here() -> None:
     in_package = {stem for stem, op in Op.registry.items() if op.__module__.startswith("gan2hls.")}
-    assert in_package == set(IDS)
+    assert in_package == {*IDS, "input"}  # which has no hardware
 
 
 def names_in_python(path: Path) -> set[str]:
