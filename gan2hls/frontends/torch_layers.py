@@ -26,11 +26,11 @@ from gan2hls.frontends.float_model import (
 )
 
 ACCEPTED = (
-    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, clamp, "
-    "Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
+    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, "
+    "clamp, Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
     "Tanhshrink, nearest Upsample by integers, Flatten, Unflatten, Identity, Dropout, their functions; + - * / with "
-    "one value or one a channel; view, reshape, flatten, unflatten, squeeze, unsqueeze; and of branches + - and cat, chunk, split and x[:, a:b] over "
-    "channels"
+    "one value or one a channel; view, reshape, flatten, unflatten, squeeze, unsqueeze; + and - of branches; and cat, "
+    "chunk, split and x[:, a:b] over channels"
 )
 
 
