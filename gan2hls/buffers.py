@@ -7,9 +7,9 @@ all that follow it, its own input always waiting, from taking longer than the sl
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from gan2hls.pipeline import Pipeline
+from gan2hls.pipeline import STREAM_DEPTH, Pipeline, Sizes
 from gan2hls.schedule import MOST_FRAMES, Buffers, Model
 
 _LATE = 1 << 40
@@ -44,13 +44,10 @@ class _Sizing:
             if first == 0 or self._holds_rows(first):
                 self._meet(first, after)
                 after = first
-        stages = tuple(
-            replace(stage, kernel=stage.kernel.with_ring(ring)) if ring else stage
-            for stage, ring in zip(self.pipeline.stages, self.buffers.rings, strict=True)
-        )
-        depths = zip(self.pipeline.streams, self.buffers.depths, strict=True)
-        streams = tuple(replace(stream, depth=depth) for stream, depth in depths)
-        return replace(self.pipeline, stages=stages, streams=streams)
+        stages = zip(self.pipeline.stages, self.buffers.rings, strict=True)
+        streams = zip(self.model.streams, self.buffers.depths, strict=True)
+        fifos = {stream.name: depth - STREAM_DEPTH for stream, depth in streams if depth > STREAM_DEPTH}
+        return self.pipeline.with_sizes(Sizes({stage.name: ring for stage, ring in stages if ring}, fifos))
 
     def _holds_rows(self, index: int) -> bool:
         return self.pipeline.stages[index].kernel.holds_rows
@@ -92,15 +89,13 @@ class _Sizing:
     def _knobs(self, first: int, after: int) -> "list[_Knob]":
         """Streams from wide to narrow, then the ring: they are made small in this order, and the ring gives most."""
         between = range(first + 1, min(after + 1, len(self.pipeline.stages)))
-        streams = sorted(
-            (self.pipeline.streams[index] for index in between), key=lambda s: s.lanes * s.bits, reverse=True
-        )
+        streams = sorted((self.model.streams[index] for index in between), key=lambda s: s.lanes * s.bits, reverse=True)
         knobs = []
         for stream in streams:
-            index = self.pipeline.streams.index(stream)
-            knobs.append(_Knob(self.buffers.depths, index, stream.depth, stream.depth + 2 * stream.beats))
+            index, most = self.model.streams.index(stream), STREAM_DEPTH + 2 * stream.beats
+            knobs.append(_Knob(self.buffers.depths, index, STREAM_DEPTH, most))
         if after < len(self.pipeline.stages) and (ring := self.buffers.rings[after]):
-            knobs.append(_Knob(self.buffers.rings, after, ring, ring + 2 * self.pipeline.streams[after].pixels))
+            knobs.append(_Knob(self.buffers.rings, after, ring, ring + 2 * self.model.streams[after].pixels))
         return knobs
 
     def _grow(self, knob: "_Knob", interval: int, first: int) -> None:

@@ -12,10 +12,15 @@ import numpy as np
 
 from gan2hls.kernels import Beats
 from gan2hls.kernels.rules import fifo, source, watched
-from gan2hls.pipeline import STREAM_DEPTH, Pipeline
+from gan2hls.pipeline import STREAM_DEPTH, Pipeline, Stream
 
 MOST_FRAMES = 8
 """Frames in which the rhythm of a pipeline is looked for."""
+
+
+def row(pipeline: Pipeline) -> list[Stream]:
+    """The streams of stages in a row, from the input to the output."""
+    return [pipeline.streams[name] for stage in pipeline.stages for name in stage.inputs] + [pipeline.output]
 
 
 def _stream(up: Beats, depth: int) -> Beats:
@@ -28,6 +33,7 @@ class Model:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
+        self.streams = row(pipeline)
 
     def run(self, buffers: "Buffers", first: int = 0, start: int = 0) -> "Run":
         """Start the stages from `first` on, with input that always waits.
@@ -47,7 +53,7 @@ class Model:
             if stage.kernel.logged:
                 logs.append((log, stage.kernel.logged))
             if index + 1 < len(self.pipeline.stages):
-                logs.append(([], self.pipeline.streams[index + 1].beats))
+                logs.append(([], self.streams[index + 1].beats))
                 beats = watched(beats, logs[-1][0])
         return Run(_stream(beats, buffers.depths[-1]), self.pipeline.output.beats, logs, start)
 
@@ -62,7 +68,7 @@ class Buffers:
     @staticmethod
     def of(pipeline: Pipeline) -> "Buffers":
         rings = [stage.kernel.ring_pixels for stage in pipeline.stages]
-        return Buffers(rings, [stream.depth for stream in pipeline.streams])
+        return Buffers(rings, [STREAM_DEPTH] * len(row(pipeline)))
 
 
 class Run:
@@ -173,5 +179,5 @@ def predict(
     else:
         for _ in range(max(2, frames)):
             run.frame()
-    busy = {stage.name: stage.cycles / run.interval for stage in pipeline.stages}
+    busy = {stage.name: stage.cycles / run.interval for stage in pipeline.kernels}
     return Prediction(run.finished[0], run.interval, tuple(run.finished), len(run.finished) > 2 and run.steady, busy)
