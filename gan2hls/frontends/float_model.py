@@ -322,7 +322,7 @@ def join_problems(kind: type[FloatLayer], shapes: Sequence[Shape]) -> Iterator[s
 
 
 def merge_reshapes(layers: Sequence[FloatLayer], outputs: Sequence[str]) -> tuple[list[FloatLayer], tuple[str, ...]]:
-    """Make one reshape of those in a row, and drop those that change nothing; give the layers and outputs that are left.
+    """Make one reshape of those in a row, drop those that change nothing; give the layers and outputs that are left.
 
     A row has the name of its first reshape, unless others read that one too.
     """

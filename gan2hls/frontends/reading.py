@@ -277,10 +277,10 @@ class _Reader:
             return
         names = list(result) if isinstance(result, dict) else range(len(parts))
         wrong = [f"part {name!r}" for name, part in zip(names, parts, strict=True) if not self._is_value(part)]
-        which = "the module" if len(parts) <= 1 else ", ".join(wrong)
+        which = "the module does" if len(parts) <= 1 else f"{' and '.join(wrong)} {'do' if len(wrong) > 1 else 'does'}"
         self.problems.append(
-            f"output: {which} {'do' if len(wrong) > 1 and len(parts) > 1 else 'does'} not give a tensor that depends on "
-            "the input; a tensor is supported, or several in a tuple, a list or a dictionary"
+            f"output: {which} not give a tensor that depends on the input; give a tensor, or several in a tuple, a list "
+            "or a dictionary"
         )
 
     def _is_value(self, part: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Arithmetic: `(x + 1) / 2`, `x * self.gain`, `1 - x`, in place or not, as `y = x · scale + offset`; sums of branches."""
+"""Arithmetic: `(x + 1) / 2`, `x * self.gain`, `1 - x`, as `y = x · scale + offset`; sums of branches."""
 
 import operator
 from collections.abc import Callable, Mapping

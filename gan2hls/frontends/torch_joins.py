@@ -1,4 +1,4 @@
-"""Where branches meet and part, over channels: `torch.cat`, `x[:, a:b]`, `torch.narrow`, `torch.chunk`, `torch.split`."""
+"""Where branches meet and part, over channels: `cat`, `x[:, a:b]`, `narrow`, `chunk`, `split`."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence

@@ -90,9 +90,7 @@ class Formats:
     def _seen(self, source: str) -> Observer:
         return self.observed.get(result_of(source), self.observed[source])
 
-    def choose(
-        self, sources: Sequence[str], error: Callable[[Format], float], few: bool = False
-    ) -> Format:
+    def choose(self, sources: Sequence[str], error: Callable[[Format], float], few: bool = False) -> Format:
         """Give the format of a group: given, fixed by its functions, or with the least error.
 
         Args:

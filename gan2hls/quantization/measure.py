@@ -95,9 +95,7 @@ class Measurement:
         """The quantized values that a step reads."""
         return tuple(self.quantized[name] for name in step.inputs)
 
-    def output_error(
-        self, values: Tensor, activate: Activate, format_: Format, also: Sequence[str] = ()
-    ) -> float:
+    def output_error(self, values: Tensor, activate: Activate, format_: Format, also: Sequence[str] = ()) -> float:
         """Mean squared error of the network's output if `values`, in this format and activated, leave the next step.
 
         The results of the steps `also` have this format, too.
@@ -110,7 +108,8 @@ class Measurement:
 
     def input_error(self, name: str, format_: Format, also: Sequence[str] = ()) -> float:
         """Mean squared error of the network's output with an input, and the results of the steps `also`, in a format."""
-        values = {**self.quantized, name: format_.fake_quantize(self.real[name])}
+        rounded = (name, *(other for other in also if other in self.real))
+        values = {**self.quantized, **{other: format_.fake_quantize(self.real[other]) for other in rounded}}
         return self._run(self._following, values, dict.fromkeys(also, format_))
 
     def formats_error(self, steps: Steps, formats: Mapping[str, Format]) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import IntType
-from gan2hls.quantization.blocks import Block, Steps, affine, make_blocks, out_rows
+from gan2hls.quantization.blocks import Block, affine, make_blocks, out_rows
 from gan2hls.quantization.branching import choose_branches
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.quantization.formats import Formats
@@ -36,9 +36,7 @@ _LEAST_OFFSET_BITS = 4
 _MOST_OFFSET_BITS = 20
 
 
-def quantize_float_model(
-    model: FloatModel, calibration: Any, config: QuantizeConfig | None = None
-) -> QuantizedModel:
+def quantize_float_model(model: FloatModel, calibration: Any, config: QuantizeConfig | None = None) -> QuantizedModel:
     """Quantize a model after training.
 
     Args:
