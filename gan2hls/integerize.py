@@ -1,10 +1,10 @@
 """From real scales to integers: the one border between float and integer.
 
 Each block becomes a MAC op or a sum (if it has one), a `Requantize`, and for tanh and its like a `Lookup`. The
-requantizer must compute, in steps of its result, y = acc·M[c] + B[c] with real M = input scale · weight scale · gain / output scale
-and B = offset / output scale. Where a shift s of 47 at most makes all M·2^s and B·2^s integers that fit, these are
-its numbers, exactly; that is so wherever scales are powers of two. Otherwise s is the largest at which they fit, and
-they are rounded to nearest: relative to the largest, by 2^-18.
+requantizer must compute, in steps of its result, y = acc·M[c] + B[c] with real M = input scale · weight scale · gain /
+output scale and B = offset / output scale. Where a shift s of 47 at most makes all M·2^s and B·2^s integers that fit,
+these are its numbers, exactly; that is so wherever scales are powers of two. Otherwise s is the largest at which they
+fit, and they are rounded to nearest: relative to the largest, by 2^-18.
 
 A sum is exact: what it adds has one format, and its wide result meets a `Requantize` like the accumulators of a MAC op.
 """

@@ -272,19 +272,19 @@ class _Reader:
         result = node.args[0]
         several = list(result.values()) if isinstance(result, dict) else result
         parts = list(several) if isinstance(several, tuple | list) else [result]
-        if all(self._is_value(part) for part in parts) and parts:
-            self.outputs = [self.source[part] for part in parts]
+        values = [part for part in parts if isinstance(part, fx.Node) and self._is_value(part)]
+        if parts and len(values) == len(parts):
+            self.outputs = [self.source[part] for part in values]
             return
         names = list(result) if isinstance(result, dict) else range(len(parts))
-        wrong = [f"part {name!r}" for name, part in zip(names, parts, strict=True) if not self._is_value(part)]
+        wrong = [f"part {name!r}" for name, part in zip(names, parts, strict=True) if part not in values]
         which = "the module does" if len(parts) <= 1 else f"{' and '.join(wrong)} {'do' if len(wrong) > 1 else 'does'}"
         self.problems.append(
-            f"output: {which} not give a tensor that depends on the input; give a tensor, or several in a tuple, a list "
-            "or a dictionary"
+            f"output: {which} not give a tensor that depends on the input; give one, or several in a tuple, list or dict"
         )
 
-    def _is_value(self, part: Any) -> bool:
-        return isinstance(part, fx.Node) and part in self.source and is_tensor(self.tracer.values[part])
+    def _is_value(self, part: fx.Node) -> bool:
+        return part in self.source and is_tensor(self.tracer.values[part])
 
 
 def _input_names(layers: Sequence[FloatLayer], shapes: Mapping[str, Shape]) -> dict[str, str]:

@@ -71,10 +71,14 @@ def _split(x: Any, _: Any = None, dim: Any = 0, **sizes: Any) -> Draft:
     return Draft(SliceLayer, complete=complete)
 
 
-SPLITS: frozenset[Callable[..., Any] | str] = frozenset(
-    {torch.chunk, torch.split, torch.tensor_split, torch.split_with_sizes}
-    | {"chunk", "split", "tensor_split", "split_with_sizes"}
+_SPLIT_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    torch.chunk,
+    torch.split,
+    torch.tensor_split,
+    torch.split_with_sizes,
 )
+_SPLIT_METHODS = ("chunk", "split", "tensor_split", "split_with_sizes")
+SPLITS: frozenset[Callable[..., Any] | str] = frozenset((*_SPLIT_FUNCTIONS, *_SPLIT_METHODS))
 """What gives several parts, which `x[i]` then takes."""
 
 JOINS: frozenset[Callable[..., Any]] = frozenset({_cat})
@@ -86,9 +90,9 @@ FUNCTIONS: Mapping[Callable[..., Any], Callable[..., Draft]] = {
     torch.concatenate: _cat,
     torch.narrow: _narrow,
     operator.getitem: _index,
-    **{target: _split for target in SPLITS if not isinstance(target, str)},
+    **dict.fromkeys(_SPLIT_FUNCTIONS, _split),
 }
 METHODS: Mapping[str, Callable[..., Draft]] = {
     "narrow": _narrow,
-    **{target: _split for target in SPLITS if isinstance(target, str)},
+    **dict.fromkeys(_SPLIT_METHODS, _split),
 }

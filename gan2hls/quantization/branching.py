@@ -1,4 +1,4 @@
-"""Where a branch is requantized on its way to a join, instead of one format for all that meets there: by measured error."""
+"""Where a branch is requantized on its way to a join, instead of one format for all: by measured error."""
 
 from collections.abc import Mapping, Sequence
 

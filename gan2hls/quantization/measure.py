@@ -107,7 +107,7 @@ class Measurement:
         return self._behind(made.forward(*self.entering(self._following[0])), {})
 
     def input_error(self, name: str, format_: Format, also: Sequence[str] = ()) -> float:
-        """Mean squared error of the network's output with an input, and the results of the steps `also`, in a format."""
+        """Mean squared error of the network's output with an input, and what the steps `also` give, in a format."""
         rounded = (name, *(other for other in also if other in self.real))
         values = {**self.quantized, **{other: format_.fake_quantize(self.real[other]) for other in rounded}}
         return self._run(self._following, values, dict.fromkeys(also, format_))

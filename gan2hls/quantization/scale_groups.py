@@ -1,4 +1,4 @@
-"""Scale groups: values that meet at a sum or a concatenation need one format, so that integers can be added as they are.
+"""Scale groups: what meets at a sum or a concatenation needs one format, so that integers can be added as they are.
 
 What only moves values keeps their format. So formats belong to groups of values, found by union-find over the edges of
 sums, concatenations, reshapes, upsampling and slices; a group's sources are the inputs and blocks that give its values.
