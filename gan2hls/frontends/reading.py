@@ -280,7 +280,7 @@ class _Reader:
         wrong = [f"part {name!r}" for name, part in zip(names, parts, strict=True) if part not in values]
         which = "the module does" if len(parts) <= 1 else f"{' and '.join(wrong)} {'do' if len(wrong) > 1 else 'does'}"
         self.problems.append(
-            f"output: {which} not give a tensor that depends on the input; give one, or several in a tuple, list or dict"
+            f"output: {which} not give a tensor that depends on the input; give one, or a tuple, list or dict of them"
         )
 
     def _is_value(self, part: fx.Node) -> bool:
