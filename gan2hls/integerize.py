@@ -34,13 +34,10 @@ from gan2hls.frontends.float_model import (
     UpsampleLayer,
 )
 from gan2hls.ir import Graph, Input, IntType, Node, Op, Tensors, TensorType
-from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
-from gan2hls.ops.add import Add, Sub
-from gan2hls.ops.concat import Concat
+from gan2hls.ops import Add, Concat, Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Slice, Sub, Upsample
 from gan2hls.ops.lookup import function_table
 from gan2hls.ops.mac import MacOp
 from gan2hls.ops.requantize import MULTIPLIER_BITS
-from gan2hls.ops.slice import Slice
 from gan2hls.quantization.blocks import MacLayer, from_out_rows
 from gan2hls.quantization.quantized_model import QuantizedBlock, QuantizedModel, QuantizedStep, check_samples
 from gan2hls.quantization.quantizers import Format, QuantizedWeight

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.base import Beats, Kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +14,7 @@ class AddKernel(Kernel):
     subtract: bool = False
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def parameters(self) -> dict[str, int]:
         return {
             "Inputs": len(self.inputs),
             "Beats": self.output.beats,
@@ -24,3 +24,7 @@ class AddKernel(Kernel):
             "OutBits": self.output.bits,
             "Subtract": int(self.subtract),
         }
+
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """It belongs into no row."""
+        raise NotImplementedError

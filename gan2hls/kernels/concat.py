@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.base import Beats, Kernel
 
 
 class ConcatKernel(Kernel):
@@ -20,11 +20,18 @@ class ConcatKernel(Kernel):
         return tuple(ceil_div(port.channels, port.lanes) for port in self.inputs)
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def lists(self) -> dict[str, tuple[int, ...]]:
+        return {"PixelBeats": self.pixel_beats}
+
+    @property
+    def parameters(self) -> dict[str, int]:
         return {
             "Inputs": len(self.inputs),
             "Pixels": self.output.pixels,
             "Lanes": self.output.lanes,
             "Bits": self.output.bits,
-            "PixelBeats": self.pixel_beats,
         }
+
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """It belongs into no row."""
+        raise NotImplementedError

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Kernel, Memory
+from gan2hls.kernels.base import Beats, Kernel, Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class ConstantKernel(Kernel):
     values: np.ndarray
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def parameters(self) -> dict[str, int]:
         return {"Beats": self.output.beats, "Lanes": self.output.lanes, "Bits": self.output.bits}
 
     @cached_property
@@ -27,3 +27,7 @@ class ConstantKernel(Kernel):
         padded = np.zeros((port.pixels, ceil_div(port.channels, port.lanes) * port.lanes), dtype=np.int64)
         padded[:, : port.channels] = self.values
         return {"values": Memory(padded.reshape(-1, port.lanes), port.bits, port.signed)}
+
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """It belongs into no row."""
+        raise NotImplementedError

@@ -12,7 +12,11 @@ class Fork(Kernel):
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"Outputs": len(self.outputs), "Bits": self.input.lanes * self.input.bits}
+        return {
+            "Outputs": len(self.outputs),
+            "Beats": self.input.beats,
+            "Bits": self.input.lanes * self.input.bits,
+        }
 
     def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
         """A fork is no row."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.base import Beats, Kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +14,7 @@ class SliceKernel(Kernel):
     start: int
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def parameters(self) -> dict[str, int]:
         return {
             "Pixels": self.input.pixels,
             "Channels": self.input.channels,
@@ -23,3 +23,7 @@ class SliceKernel(Kernel):
             "Lanes": self.input.lanes,
             "Bits": self.input.bits,
         }
+
+    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
+        """It belongs into no row."""
+        raise NotImplementedError

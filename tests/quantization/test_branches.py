@@ -14,7 +14,7 @@ from gan2hls.frontends.float_model import AddLayer
 from gan2hls.frontends.running import run_steps
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Graph, IntType
-from gan2hls.ops.add import Add
+from gan2hls.ops import Add
 from gan2hls.quantization import branching as branching_choice
 from gan2hls.quantization import formats as formats_module
 from gan2hls.quantization.blocks import make_blocks
