@@ -162,11 +162,11 @@ def draw_graph(rng: np.random.Generator, limits: Limits = SMALL, name: str = "ge
     while True:
         try:
             return _drawn(rng, limits, name)
-        except _TooLarge:
+        except _TooLargeError:
             continue
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     pass
 
 
@@ -180,6 +180,6 @@ def _drawn(rng: np.random.Generator, limits: Limits, name: str) -> Graph:
             ends.append(result)
         result = BLOCKS[rng.integers(len(BLOCKS))](builder, result)
         if any(tensor.elements > limits.elements for tensor in builder.types.values()):
-            raise _TooLarge
+            raise _TooLargeError
     outputs = tuple(dict.fromkeys([*ends, result]))
     return builder.graph(outputs, name)
