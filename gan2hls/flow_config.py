@@ -42,9 +42,12 @@ class CalibrationConfig:
     seed: int = 0  # of the latents
     distribution: Distribution | None = None  # of all latents, compared ones too; none: as the architecture says
     file: str | None = None  # .npy of (n, *input shape) to calibrate on instead
+    inputs: dict[str, str] = field(default_factory=dict)  # the same for several inputs: name → .npy
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, samples=1, seed=0))
+        if self.file is not None and self.inputs:
+            raise UserError("file and inputs are given; use inputs alone where there are several")
         FRAMES.check(self.samples, "samples")
 
 
@@ -152,6 +155,12 @@ def read_flow_config(path: Path | None, changes: Sequence[Change] = ()) -> FlowC
         table = values.get(section)
         if path is not None and isinstance(table, dict) and isinstance(table.get(key), str):
             table[key] = str(path.parent / table[key])
+    calibration = values.get("calibration")
+    if path is not None and isinstance(calibration, dict) and isinstance(calibration.get("inputs"), dict):
+        files = calibration["inputs"]
+        calibration["inputs"] = {
+            name: str(path.parent / file) if isinstance(file, str) else file for name, file in files.items()
+        }
     for section, entries in given.items():
         table = values.setdefault(section, {})
         if isinstance(table, dict):  # else `_convert` says so

@@ -383,8 +383,8 @@ class Sweep:
         """The model, read when it is first needed."""
         if self._model is None:
             float_model: FloatModel = load_float_model(self.config.model)
-            shape, distribution = float_model.input_shape, self._source.distribution
-            calibration = calibration_inputs(self.config.calibration, shape, distribution)
+            shapes, distribution = float_model.inputs, self._source.distribution
+            calibration = calibration_inputs(self.config.calibration, shapes, distribution)
             self._model = Model(float_model, calibration)
         return self._model
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from gan2hls.arguments import named_arrays
 from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
@@ -24,11 +25,11 @@ from gan2hls.errors import Gan2HlsError, MismatchError, ToolError, UserError
 from gan2hls.estimate import LayerEstimate, estimate
 from gan2hls.files import scratch_folder
 from gan2hls.frontends.float_model import FloatModel
-from gan2hls.inputs import LatentSource
+from gan2hls.inputs import LatentSource, Samples
 from gan2hls.integerize import integerize
 from gan2hls.ir import Fold
 from gan2hls.metrics import fid, psnr, ssim
-from gan2hls.models import Distribution, latents
+from gan2hls.models import Distribution
 from gan2hls.passes import check_equal
 from gan2hls.pipeline import Folding, Pipeline
 from gan2hls.quantization.config import QuantizeConfig
@@ -64,10 +65,10 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """The float model, and the samples (n, *input shape) that it is calibrated on."""
+    """The float model, and the samples (n, *shape) of each input that it is calibrated on."""
 
     float_model: FloatModel
-    calibration: np.ndarray
+    calibration: Samples
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,13 @@ class QuantizeTask(Task):
 
     def run(self, payload: Model) -> Outcome:
         model = payload.float_model
-        z = self.source.draw(self.images, model.input_shape, self.seed, payload.calibration)
+        z = self.source.draw(self.images, model.inputs, self.seed, payload.calibration)
         graph = integerize(quantize_float_model(model, payload.calibration, self.config))
         key = (self.inputs, self.images, self.seed, self.source)
         real = _references.get(key, lambda: _forward(model, z))
-        golden = graph.run(z).astype(np.float32)
+        # Of several outputs, the quality is that of the first.
+        first = named_arrays(graph.outputs, graph.run(z), "the golden model")[graph.outputs[0]]
+        golden = first.astype(np.float32)
         files = {**graph_files(graph), "images.npz": _npz(real=real[:PICTURES], golden=golden[:PICTURES])}
         quality = _quality(golden, real, self.source.text(self.images, payload.calibration))
         return Outcome({"quality": dataclasses.asdict(quality)}, files)
@@ -146,9 +149,12 @@ def _numeric_versions() -> dict[str, str]:
     return found
 
 
-def _forward(model: FloatModel, z: np.ndarray) -> np.ndarray:
+def _forward(model: FloatModel, z: Samples) -> np.ndarray:
+    """The model's first output."""
+    parts = zip(*(torch.from_numpy(values).split(FORWARD_CHUNK) for values in z.values()), strict=True)
     with torch.no_grad():
-        return np.concatenate([model.forward(part).numpy() for part in torch.from_numpy(z).split(FORWARD_CHUNK)])
+        found = [model.forward(dict(zip(z, part, strict=True))) for part in parts]
+    return np.concatenate([(y if torch.is_tensor(y) else y[model.outputs[0]]).numpy() for y in found])
 
 
 def _quality(golden: np.ndarray, real: np.ndarray, latents_text: str) -> Quality:
@@ -309,20 +315,23 @@ class CosimTask(Task):
     def run(self, payload: GraphFiles) -> Outcome:
         pipeline = _folded(self.graph, self.folding, payload)
         graph = pipeline.graph
-        z = latents(self.images, graph.input_shape, self.seed, self.distribution)
-        inputs = graph.quantize_input(z)
+        source = LatentSource(self.distribution)
+        shapes = {name: graph.ports[name] for name in graph.input_types}
+        inputs = graph.quantize_input(source.draw(self.images, shapes, self.seed, {}))
         with scratch_folder("gan2hls-sweep") as folder, _kept_log():
             write_rtl(pipeline, folder / "rtl", name=graph.name)
             stream = graph.to_stream(inputs)
-            prediction = steady_prediction(pipeline, len(stream), self.stalls)
+            prediction = steady_prediction(pipeline, self.images, self.stalls)
             design = RtlDesign(folder / "rtl", graph.name, pipeline, stream, prediction)
             (run,) = simulate_rtl([design], log=folder / "cosim.log", stalls=self.stalls, seed=self.seed)
         outputs, golden = graph.from_stream(run.outputs), graph.run_integers(inputs)
-        difference = check_equal("RTL against the golden model", outputs, golden)
-        if difference:
-            raise MismatchError(difference)
+        found, expected = (named_arrays(graph.outputs, arrays, "the RTL") for arrays in (outputs, golden))
+        for name in expected:
+            if difference := check_equal("RTL against the golden model", found[name], expected[name]):
+                raise MismatchError(difference)
+        values = sum(int(array.size) for array in found.values())
         cycles = {"latency_cycles": run.latency_cycles, "interval_cycles": run.interval_cycles}
-        return Outcome({"images": self.images, "values": int(outputs.size), **cycles})
+        return Outcome({"images": self.images, "values": values, **cycles})
 
 
 def _versions(*names: str) -> dict[str, str]:
