@@ -1,5 +1,6 @@
 """The command line, as a user calls it: results, screens, one message for each wrong thing, interruptions."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from gan2hls import __version__, cli, tools
 from gan2hls.files import MARKER
 from gan2hls.models.weights import write_safetensors
 from gan2hls.project import Project
+from gan2hls.tools import known
 from tests.doors import ARCHITECTURE, state_dict, tree, write_generator
 
 COMMANDS = ("quantize", "build", "csim", "cosim", "estimate", "synth", "report", "sweep", "demo", "train", "doctor")
@@ -478,11 +480,8 @@ def test_a_missing_verilator_is_said_before_any_work(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = write_generator(tmp_path)
-    there = tools._package_folder
-    monkeypatch.setattr(tools, "_package_folder", lambda name: None if name == "verilator" else there(name))
-    monkeypatch.setattr(tools, "_look_verilator", list)
-    kinds = [tools.dataclasses.replace(k, look=list) if k.name == "verilator" else k for k in tools._KINDS]
-    monkeypatch.setattr(tools, "_KINDS", kinds)
+    kinds = [dataclasses.replace(kind, look=list) if kind.name == "verilator" else kind for kind in known._KINDS]
+    monkeypatch.setattr(known, "_KINDS", kinds)
     done = command("cosim", model)
     assert done.code == 2
     assert "error: verilator: not found" in done.err
