@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan2hls import __version__
 from gan2hls.data import image_grid, save_image, write_arrays
 from gan2hls.errors import MismatchError, ToolError
 from gan2hls.files import (
@@ -50,6 +49,7 @@ from gan2hls.resources import program_digest
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
 from gan2hls.staging import recover, staged
 from gan2hls.tools import doctor_rows, require_tool
+from gan2hls.version import __version__
 
 STAGES = ("quantize", "build", "csim", "cosim", "report")
 """In order; each needs those before it."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gan2hls import __version__
 from gan2hls.backends.hls import part_problems, write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.config import from_mapping
@@ -19,6 +18,7 @@ from gan2hls.ir import Fold, Graph
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline
 from gan2hls.targets import TARGETS
+from gan2hls.version import __version__
 
 VECTORS = 2
 """Frames of golden vectors that a project carries for its own test bench."""

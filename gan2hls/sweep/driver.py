@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gan2hls import __version__
 from gan2hls.budget import Budget
 from gan2hls.data import write_arrays
 from gan2hls.files import (
@@ -50,6 +49,7 @@ from gan2hls.sweep.tasks import (
     execute,
 )
 from gan2hls.sweep.workers import Workers
+from gan2hls.version import __version__
 
 MOST_DEATHS = 3
 """Workers that a task may kill before it counts as failed."""
