@@ -306,10 +306,7 @@ class Run:
         write_project(pipeline, new / "project", ProjectSettings(hls.part, hls.clock_mhz, self.config.folding.target))
 
     def _chosen_folding(self, graph: Graph) -> dict[str, Fold]:
-        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
-
-    def _folding(self) -> dict[str, Fold]:
-        return {name: Fold(**dataclasses.asdict(fold)) for name, fold in self.config.folding.layers.items()}
+        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self.config.folding.layers)
 
     def _csim(self, new: Path) -> None:
         project = self.project

@@ -23,6 +23,9 @@ from gan2hls.version import __version__
 VECTORS = 2
 """Frames of golden vectors that a project carries for its own test bench."""
 
+PART, CLOCK_MHZ = "xczu7ev-ffvc1156-2-e", 200.0
+"""Of the Vitis HLS script, where nothing else is wanted."""
+
 
 @dataclass(frozen=True)
 class ProjectSettings:

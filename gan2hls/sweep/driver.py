@@ -25,6 +25,7 @@ from gan2hls.files import (
     write_json,
 )
 from gan2hls.flow_config import FlowConfig
+from gan2hls.folding import Folding
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.quantization.ptq import check_layer_names, quantized_blocks
@@ -227,7 +228,7 @@ class Sweep:
         )
 
     def _estimate_task(self, point: Point, graph: str) -> EstimateTask:
-        layers = {name: dataclasses.asdict(fold) for name, fold in self.config.folding.layers.items()}
+        layers: Folding = dict(self.config.folding.layers)
         return EstimateTask(f"estimate {point.label}", graph, point.budget, layers, self.clock_mhz)
 
     def _hardware_tasks(self, point: Point, graph: str, folding: dict[str, dict[str, int]]) -> tuple[Task, ...]:

@@ -22,11 +22,10 @@ from gan2hls.budget import Budget
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError, UserError
 from gan2hls.estimate import LayerEstimate, estimate
 from gan2hls.files import scratch_folder
-from gan2hls.folding import Folding, Pipeline, make_pipeline
+from gan2hls.folding import Folding, Pipeline, make_pipeline, read_given
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.inputs import LatentSource
 from gan2hls.integerize import integerize
-from gan2hls.ir import Fold
 from gan2hls.metrics import fid, psnr, ssim
 from gan2hls.models import Distribution, latents
 from gan2hls.passes import check_equal
@@ -184,14 +183,14 @@ class EstimateTask(Task):
 
     graph: str
     budget: Budget
-    layers: dict[str, dict[str, int]]
+    layers: Folding
     clock_mhz: float
     kind = "estimate"
 
     def run(self, payload: GraphFiles) -> Outcome:
         graph = read_graph(payload)
         assert self.budget.target is not None
-        folding = self.budget.fold(graph, self.clock_mhz, {name: Fold(**fold) for name, fold in self.layers.items()})
+        folding = self.budget.fold(graph, self.clock_mhz, self.layers)
         values = {name: dataclasses.asdict(fold) for name, fold in folding.items()}
         pipeline = _pipelines.get((self.graph, _fold_key(values)), lambda: make_pipeline(graph, folding))
         found = estimate(pipeline, self.budget.target, self.clock_mhz)
@@ -332,8 +331,11 @@ def _versions(*names: str) -> dict[str, str]:
 
 
 def _folded(graph: str, folding: Mapping[str, Mapping[str, int]], files: GraphFiles) -> Pipeline:
-    folds: Folding = {name: Fold(**fold) for name, fold in folding.items()}
-    return _pipelines.get((graph, _fold_key(folding)), lambda: make_pipeline(read_graph(files), folds))
+    def make() -> Pipeline:
+        found = read_graph(files)
+        return make_pipeline(found, read_given(found, folding))
+
+    return _pipelines.get((graph, _fold_key(folding)), make)
 
 
 # -- in a worker ------------------------------------------------------------------------------------------------------
