@@ -68,13 +68,13 @@ class Sweep:
         self._model: Model | None = None
         check_output_directory(self.directory, "sweep")
         self._points = expand(config)
+        inputs = sha256(*input_contents(config))
         self._source = latent_source(config)
         if local:
             require_tools(config, self._points)
         if config.sweep.search:
             require_optuna()
         self._runner = Runner(self.directory, workers, self._loaded, self._listener)
-        inputs = sha256(*input_contents(config))
         self._tasks = PointTasks(config, inputs, self._source, self._runner.keep_graph)
         self._found: list[Point] = []
         if any(point.quantize.layers for point in self._points):
