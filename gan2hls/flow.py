@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan2hls import __version__
 from gan2hls.arguments import named_arrays, plain_arrays
 from gan2hls.assembly import make_pipeline
 from gan2hls.data import image_grid, save_image, write_arrays
@@ -52,6 +51,7 @@ from gan2hls.resources import program_digest
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
 from gan2hls.staging import recover, staged
 from gan2hls.tools import doctor_rows, require_tool
+from gan2hls.version import __version__
 
 STAGES = ("quantize", "build", "csim", "cosim", "report")
 """In order; each needs those before it."""
@@ -314,10 +314,7 @@ class Run:
         write_project(pipeline, new / "project", ProjectSettings(hls.part, hls.clock_mhz, self.config.folding.target))
 
     def _chosen_folding(self, graph: Graph) -> dict[str, Fold]:
-        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
-
-    def _folding(self) -> dict[str, Fold]:
-        return {name: Fold(**dataclasses.asdict(fold)) for name, fold in self.config.folding.layers.items()}
+        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self.config.folding.layers)
 
     def _csim(self, new: Path) -> None:
         project = self.project

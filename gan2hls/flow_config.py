@@ -9,10 +9,10 @@ from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
+from gan2hls.ir import Fold
 from gan2hls.limits import FRAMES
 from gan2hls.models import Distribution
-from gan2hls.project import CLOCK_MHZ, PART
-from gan2hls.project_files import ProjectSettings
+from gan2hls.project_files import CLOCK_MHZ, PART, ProjectSettings
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.sweep_config import SweepConfig
 
@@ -52,17 +52,11 @@ class CalibrationConfig:
 
 
 @dataclass(frozen=True)
-class FoldConfig:
-    """Section `[folding.layers."<node>"]`: a given folding; the fields of `ir.Fold`."""
+class FoldConfig(Fold):
+    """Section `[folding.layers."<node>"]`: a given fold, whose `pe` and `simd` have to be said."""
 
-    pe: int  # output channels at once
-    simd: int  # input channels at once
-    packing: int = 1  # output channels that share a hardware multiplier
-    tap_rows: int = 1  # taps at once
-    tap_columns: int = 1
-    rest_rows: int = 1  # taps at once of the input channels that remain where simd does not divide them
-    rest_columns: int = 1
-    parts: int = 1  # multipliers of each product of a requantization
+    pe: int = field()
+    simd: int = field()
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, **dict.fromkeys(vars(self), 1)))
