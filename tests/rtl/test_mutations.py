@@ -42,6 +42,7 @@ MUTANTS = [
     Mutant("transposed", "pixel_generator", "off by one tap", "high - first_input(o, kernel, stride, pad) + 1;",
            "high - first_input(o, kernel, stride, pad);"),
     Mutant("transposed", "pixel_generator", "a pixel too early", "(later + count) * InGroups", "later * InGroups"),
+    Mutant("conv", "pixel_generator", "rows too near", "((next - later) * RowWords) % RingWords", "0"),
     Mutant("conv", "pixel_generator", "freed too early", "- FreedInRow)", "+ 1)"),
     Mutant("transposed", "tap_walker", "wrong tap", "? -StrideWidth : 1;", "? 1 - StrideWidth : 1;"),
     Mutant("conv", "tap_walker", "next row of taps missed", "-StrideHeight * KernelWidth : KernelWidth;",
