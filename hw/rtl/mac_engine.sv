@@ -3,9 +3,10 @@
 //   pixel cycles = ceil(OutChannels/Pe) · max(1, Full · blocks(TapRows, TapCols) + blocks(RestRows, RestCols))
 //   blocks(n, m) = ceil(rows/n) · ceil(cols/m)  for rows · cols taps,  Full = floor(InChannels/Simd)
 //
-// and the second term only where Simd leaves channels over. pixel_generator says which window a pixel has, tap_walker walks it,
-// input_ring and read_memory give inputs and weights, mac_array multiplies and adds. The whole pipeline holds while an accumulator beat waits for the skid buffer at the output;
-// filling the ring goes on meanwhile. Input tlast is not needed: frames are counted (and checked in simulation).
+// and the second term only where Simd leaves channels over. window_stream says which window each output pixel has,
+// tap_walker goes through its taps, input_ring and weight_memory give inputs and weights, mac_array multiplies and adds.
+// The whole pipeline holds while an accumulator beat waits for the skid buffer at the output; filling the ring goes on
+// meanwhile. Input tlast is not needed: frames are counted (and checked in simulation).
 `default_nettype none
 
 module mac_engine #(
@@ -99,76 +100,14 @@ module mac_engine #(
   logic [RestRows*RestCols-1:0] rest_exists;
   logic [AddrBits-1:0] weight_addr;
 
-  // Tap and place in the ring, counted in pixels; a buffer cuts the way back from the walker.
-  logic next_valid, next_ready, next_last;
-  logic [RowsBits-1:0] next_rows;
-  logic [ColsBits-1:0] next_cols;
-  logic [TapBits-1:0] next_tap;
-  logic [SlotBits-1:0] next_slot;
-  logic [PixelBits-1:0] next_need, next_frees;
-  pixel_generator #(
+  window_stream #(
     .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
     .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
-    .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(1), .RingWords(RingPixels)
-  ) u_pixels (
-    .clk, .rst_n, .valid(next_valid), .ready(next_ready), .rows(next_rows), .cols(next_cols), .tap_base(next_tap),
-    .ring_base(next_slot), .need(next_need), .frees(next_frees), .last(next_last)
+    .PadHeight(PadHeight), .PadWidth(PadWidth), .Full(Full), .RingPixels(RingPixels)
+  ) u_windows (
+    .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot,
+    .pixel_word, .pixel_need, .pixel_step, .pixel_frees, .pixel_last
   );
-
-  // A pixel waits for the one after it, which tells how many more input pixels that one needs, less 1.
-  logic held_valid_q, held_last_q, held_ready;
-  logic [RowsBits+ColsBits+TapBits+SlotBits+PixelBits-1:0] held_q;
-  logic [PixelBits-1:0] held_need_q;
-  logic signed [CountBits-1:0] held_step, held_less_q;
-  assign next_ready = !held_valid_q || held_ready;
-  assign held_step  = signed'(CountBits'(next_need)) + held_less_q;
-  always_ff @(posedge clk) begin
-    if (!rst_n) held_valid_q <= 1'b0;
-    else if (next_valid && next_ready) held_valid_q <= 1'b1;
-  end
-  always_ff @(posedge clk) begin
-    if (next_ready) begin
-      held_q      <= {next_rows, next_cols, next_tap, next_slot, next_frees};
-      held_need_q <= next_need;
-      held_less_q <= (next_last ? CountBits'(FramePixels - 1) : CountBits'(-1)) - signed'(CountBits'(next_need));
-      held_last_q <= next_last;
-    end
-  end
-  skid_buffer #(.Bits(RowsBits + ColsBits + TapBits + SlotBits + 2 * PixelBits + CountBits)) u_next (
-    .clk, .rst_n, .s_axis_tdata({held_q, held_need_q, held_step}), .s_axis_tvalid(held_valid_q), .s_axis_tready(held_ready),
-    .s_axis_tlast(held_last_q),
-    .m_axis_tdata({pixel_rows, pixel_cols, pixel_tap, pixel_slot, pixel_frees, pixel_need, pixel_step}),
-    .m_axis_tvalid(pixel_valid), .m_axis_tready(pixel_ready), .m_axis_tlast(pixel_last)
-  );
-
-  // The same in words of full groups: a second walk is cheaper than a product with Full.
-  if (Full > 1) begin : gen_words
-    localparam int FrameBits = $clog2(FramePixels * Full + 1);
-    logic valid, last;
-    logic [RowsBits-1:0] rows;
-    logic [ColsBits-1:0] cols;
-    logic [FrameBits-1:0] need, frees;
-    logic ready, buffered, buffered_last;
-    logic [TapWordBits-1:0] next_tap_word;
-    logic [WordBits-1:0] next_word;
-    pixel_generator #(
-      .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
-      .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
-      .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(Full), .RingWords(RingPixels * Full)
-    ) u_words (
-      .clk, .rst_n, .valid, .ready, .rows, .cols, .tap_base(next_tap_word), .ring_base(next_word), .need, .frees, .last
-    );
-    skid_buffer #(.Bits(TapWordBits + WordBits)) u_next (
-      .clk, .rst_n, .s_axis_tdata({next_tap_word, next_word}), .s_axis_tvalid(valid), .s_axis_tready(ready),
-      .s_axis_tlast(last), .m_axis_tdata({pixel_tap_word, pixel_word}), .m_axis_tvalid(buffered),
-      .m_axis_tready(pixel_ready), .m_axis_tlast(buffered_last)
-    );
-    logic unused;
-    assign unused = ^{rows, cols, need, frees, buffered, buffered_last};
-  end else begin : gen_pixels
-    assign pixel_tap_word = pixel_tap;
-    assign pixel_word     = pixel_slot;
-  end
 
   tap_walker #(
     .Transposed(Transposed), .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight),
