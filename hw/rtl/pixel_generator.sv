@@ -142,7 +142,7 @@ module pixel_generator #(
       next = later;
       if (tap_count(o, InHeight, KernelHeight, StrideHeight, PadHeight) > 0)
         later = first_input(o, KernelHeight, StrideHeight, PadHeight);
-      if (o < OutHeight - 1)
+      if (o + 1 < OutHeight)
         make_advances[(o+1)*RingBits +: RingBits] = RingBits'(((next - later) * RowWords) % RingWords);
     end
     make_advances[0 +: RingBits] = RingBits'(((InHeight - LastRowStart + later) * RowWords) % RingWords);
