@@ -8,12 +8,13 @@
 // index by Walk::kernel_step.
 //
 // A pixel's taps are walked in passes. The main pass takes the full groups of Simd input channels, one after the other,
-// from blocks of TapRows * TapCols neighbouring taps; the remainder pass, where Simd does not divide InChannels, takes the
-// Rest channels that remain from blocks of RestRows * RestCols taps. Taps of a block that do not exist count as 0.
+// from blocks of TapRows * TapCols neighbouring taps; the remainder pass, where Simd does not divide InChannels, takes
+// the Rest channels that remain from blocks of RestRows * RestCols taps. Taps of a block that do not exist count as 0.
 //
 // Input : pixels in raster order, channels innermost, Simd a word. Output: the same order, Pe channels a word.
 // Weights: for each group of Pe output channels the words of the main pass in the order (ky, kx, group of channels),
-// then those of the remainder pass in the order (ky, kx). The word of a block's first tap holds the codes of all its taps.
+// then those of the remainder pass in the order (ky, kx). The word of a block's first tap holds the codes of all its
+// taps.
 // Cycles of a pixel: with blocks(n, m) = ceil(taps(oy) / n) * ceil(taps(ox) / m), Full = floor(InChannels / Simd),
 //     ceil(OutChannels / Pe) * max(1, Full * blocks(TapRows, TapCols) + (Rest > 0 ? blocks(RestRows, RestCols) : 0)).
 // A frame takes the sum over its pixels, plus waiting for the words of a window (mac_timing counts both).
