@@ -18,13 +18,13 @@ from gan2hls.config import from_mapping
 from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.models import latents, shipped_generator, training
 from gan2hls.models.architecture import (
-    LAYER_TYPES,
     build_module,
     dump_architecture,
     layer_shapes,
     read_architecture,
 )
 from gan2hls.models.dcgan import DcganConfig, architecture_of, build_discriminator, build_generator
+from gan2hls.models.layer_types import LAYER_TYPES
 from gan2hls.models.train_config import TrainConfig, dump_train_config, read_train_config
 from gan2hls.models.training import Interrupted, train
 from gan2hls.models.weights import load_weights, read_state_dict, write_safetensors

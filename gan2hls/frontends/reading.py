@@ -232,11 +232,12 @@ class _Reader:
         return layer
 
     def _draft(self, node: fx.Node, before: list[fx.Node]) -> Draft:
-        if len(before) > 1 and (node.op == "call_module" or not joins_branches(node.target)):
+        module = self.tracer.root.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if len(before) > 1 and not joins_branches(node.target if module is None else module):
             joined = ", ".join(self._label(n)[0] for n in before)
             raise UnsupportedError(f"joins branches ({joined}); only + and - and cat do that")
-        if node.op == "call_module":
-            return read_module(self.tracer.root.get_submodule(str(node.target)))
+        if module is not None:
+            return read_module(module, [Traced(before) for before in node.args])
         target: Callable[..., Any] | str = node.target
         if not is_known_function(target):
             raise UnsupportedError("not supported")

@@ -22,7 +22,7 @@ from gan2hls.errors import UserError
 from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import Graph
-from gan2hls.models.architecture import Affine
+from gan2hls.models.layer_types import Affine
 from gan2hls.ops import Requantize
 from gan2hls.quantization.blocks import Block, make_blocks
 from gan2hls.quantization.config import QuantizeConfig
