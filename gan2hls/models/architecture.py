@@ -180,8 +180,8 @@ def _parse_input_shape(value: Any, problems: list[str]) -> Shape | dict[str, Sha
         problems.append(f"input_shape must give [features] or [channels, height, width], got {', '.join(wrong)}")
         return {}
     problems.append(
-        "input_shape must be [features] or [channels, height, width], or a table of such by the names of the inputs, "
-        f"got {shown(value)}"
+        f"input_shape must be [features] or [channels, height, width], got {shown(value)}; several inputs have a table "
+        "of such by name"
     )
     return ()
 
@@ -236,7 +236,7 @@ def _check_names(names: Sequence[str], problems: list[str]) -> None:
         if not all(parts):
             problems.append(f"{name!r}: a name is made of non-empty parts with dots between them")
         for reserved in parts:
-            if hasattr(nn.Module(), reserved) or reserved == "architecture":
+            if hasattr(nn.Module(), reserved) or hasattr(Chain, reserved) or reserved == "architecture":
                 problems.append(f"{name}: {reserved!r} is a word of torch.nn.Module and can not be part of a name")
         if len(parts) > MOST_NESTED:
             problems.append(f"{name}: a name has at most {MOST_NESTED} parts")
@@ -317,9 +317,9 @@ class Chain(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         """Map a batch (n, *input_shape) through all layers; several outputs are a dictionary by name."""
-        return self.run(x)
+        return self._run(x)
 
-    def run(self, *inputs: Tensor) -> Any:
+    def _run(self, *inputs: Tensor) -> Any:
         """Map a batch for each input, in the order of their names."""
         values = dict(zip(self.input_names, inputs, strict=True))
         for layer, names in self.architecture.wiring():
@@ -333,7 +333,7 @@ class ManyInputs(Chain):
 
     def forward(self, *inputs: Tensor) -> Any:  # type: ignore[override]  # one input there
         """Map a batch for each input through all layers; several outputs are a dictionary by name."""
-        return self.run(*inputs)
+        return self._run(*inputs)
 
 
 def build_module(architecture: Architecture) -> Chain:

@@ -137,7 +137,7 @@ BAD = {
         _changed(input_shape={"z": [4], "label": [3, 3]}),
         ["input_shape must give [features] or", "label = [3, 3]"],
     ),
-    "no_shape": (_changed(input_shape={}), ["or a table of such by the names of the inputs, got {}"]),
+    "no_shape": (_changed(input_shape={}), ["got {}; several inputs have a table of such by name"]),
     "which": (
         {**TWO, "layers": [linear("a"), *TWO["layers"][1:]]},
         ["a: there are several inputs; say which it reads"],
