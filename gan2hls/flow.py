@@ -299,6 +299,8 @@ class Run:
             "latents": source.text(count, calibration),
             "proxy": proxy_distance(quantized, graph, z),
         }
+        if quantized.groups:
+            result["groups"] = [dataclasses.asdict(group) for group in quantized.groups]
         write_json(new / "quantize.json", result)
 
     def _build(self, new: Path) -> None:
