@@ -29,7 +29,15 @@ from gan2hls.integerize import integerize
 from gan2hls.ir import Fold, Graph
 from gan2hls.kept import kept_file
 from gan2hls.pipeline import Pipeline
-from gan2hls.project_files import VECTORS, ProjectSettings, random_frames, read_project, write_project
+from gan2hls.project_files import (
+    CLOCK_MHZ,
+    PART,
+    VECTORS,
+    ProjectSettings,
+    random_frames,
+    read_project,
+    write_project,
+)
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
@@ -38,10 +46,6 @@ from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.targets import target as target_of
 from gan2hls.tools import Tool, find_tool, require_tool, run_tool
-
-PART = "xczu7ev-ffvc1156-2-e"
-CLOCK_MHZ = 200.0
-
 
 if TYPE_CHECKING:
     Model = nn.Module

@@ -331,7 +331,7 @@ class Chain(nn.Module):
 class ManyInputs(Chain):
     """An architecture of several inputs."""
 
-    def forward(self, *inputs: Tensor) -> Any:  # type: ignore[override]  # one input there
+    def forward(self, *inputs: Tensor) -> Any:
         """Map a batch for each input through all layers; several outputs are a dictionary by name."""
         return self._run(*inputs)
 
