@@ -300,12 +300,14 @@ class Run:
         write_arrays(new / "samples.npz", **_keyed("latents", z), **_keyed("real", real), **_keyed("golden", golden))
         quality = {name: psnr(golden[name], real[name]) for name in golden}
         finite = {name: value if math.isfinite(value) else None for name, value in quality.items()}
-        result = {
+        result: dict[str, Any] = {
             "psnr": finite[graph.outputs[0]],
             **({"psnr_by_output": finite} if len(finite) > 1 else {}),
             "latents": source.text(count, calibration),
             "proxy": proxy_distance(quantized, graph, z),
         }
+        if quantized.groups:
+            result["groups"] = [dataclasses.asdict(group) for group in quantized.groups]
         write_json(new / "quantize.json", result)
 
     def _build(self, new: Path) -> None:
