@@ -194,6 +194,6 @@ def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
         if not streams:
             stream(kernel.input)
         elif streams[-1].lanes != kernel.input.lanes:
-            stage(f"{node.name}_lanes", WidthConverter(streams[-1].port, kernel.input))
+            stage(f"{node.name}_lanes", WidthConverter((streams[-1].port,), (kernel.input,)))
         stage(node.name, kernel, node.name)
     return size_buffers(Pipeline(graph, folding, tuple(stages), tuple(streams)))

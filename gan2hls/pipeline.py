@@ -51,7 +51,7 @@ class Stream:
         """The FIFO in it, where it is deeper than the kernel before it holds."""
         if self.depth <= STREAM_DEPTH:
             return None
-        return Stage(f"u_{self.name}_fifo", Fifo(self.port, self.port, self.depth - STREAM_DEPTH))
+        return Stage(f"u_{self.name}_fifo", Fifo((self.port,), (self.port,), self.depth - STREAM_DEPTH))
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,14 +93,24 @@ class Kernel(ABC):
         module: `hw/rtl/<module>.sv` and `hw/hls/<module>.h`.
         weighted: whether its multipliers multiply weights.
         holds_rows: whether it holds rows of pixels, which makes it give its beats in bursts.
-        input, output: its two ports.
+        inputs, outputs: its ports; of several, port 0 has the lowest bits of the module's buses.
     """
 
     module: ClassVar[str]
     weighted: ClassVar[bool] = False
     holds_rows: ClassVar[bool] = False
-    input: Port
-    output: Port
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    @property
+    def input(self) -> Port:
+        """The first input, which is the only one of most kernels."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Port:
+        """The first output, which is the only one of all kernels but a fork."""
+        return self.outputs[0]
 
     @property
     @abstractmethod
@@ -119,8 +129,8 @@ class Kernel(ABC):
 
     @property
     def cycles(self) -> int:
-        """Clock cycles that it is busy for one frame: the beats of the side that has more of them."""
-        return max(self.input.beats, self.output.beats)
+        """Clock cycles that it is busy for one frame: the beats of the port that has most of them."""
+        return max(port.beats for port in self.inputs + self.outputs)
 
     @property
     def shortest_burst(self) -> int:

@@ -58,7 +58,7 @@ class Lookup(Op):
 
     def kernel(self, tensor: TensorType, fold: Fold) -> LookupKernel:
         by_pattern = np.roll(self.table, tensor.int_type.min)  # signed: non-negative x first
-        return LookupKernel(Port.of(tensor, fold.pe), Port.of(self.output_type(tensor), fold.pe), by_pattern)
+        return LookupKernel((Port.of(tensor, fold.pe),), (Port.of(self.output_type(tensor), fold.pe),), by_pattern)
 
     @property
     def detail(self) -> str:

@@ -125,8 +125,8 @@ class MacOp(Op):
         result = self.output_type(tensor)
         rows, columns = self.walks(tensor)
         return self.kernel_class(
-            Port.of(tensor, fold.simd),
-            Port.of(result, fold.pe),
+            (Port.of(tensor, fold.simd),),
+            (Port.of(result, fold.pe),),
             self.stored,
             rows,
             columns,

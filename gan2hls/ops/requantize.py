@@ -151,8 +151,8 @@ class Requantize(Op):
             constants["threshold"] = (threshold, tensor.int_type.bits + 2, True)
             constants["flip"] = (flip, 1, False)
         return RequantizeKernel(
-            Port.of(tensor, fold.pe),
-            Port.of(self.output_type(tensor), fold.pe),
+            (Port.of(tensor, fold.pe),),
+            (Port.of(self.output_type(tensor), fold.pe),),
             constants,
             self.shift,
             self.low,

@@ -31,7 +31,7 @@ class Reshape(Op):
         return np.ascontiguousarray(x).reshape(len(x), *self.shape)
 
     def kernel(self, tensor: TensorType, fold: Fold) -> ReshapeKernel:
-        return ReshapeKernel(Port.of(tensor, fold.simd), Port.of(self.output_type(tensor), fold.pe))
+        return ReshapeKernel((Port.of(tensor, fold.simd),), (Port.of(self.output_type(tensor), fold.pe),))
 
     def follow(self, tensor: TensorType, before: Flow, target: int, family: Family | None) -> Fold:
         """The lanes of what comes before, and at its output those of what follows, where it has chosen."""

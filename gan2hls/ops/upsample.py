@@ -31,7 +31,7 @@ class Upsample(Op):
 
     def kernel(self, tensor: TensorType, fold: Fold) -> UpsampleKernel:
         ports = Port.of(tensor, fold.pe), Port.of(self.output_type(tensor), fold.pe)
-        return UpsampleKernel(*ports, tensor.shape[:2], self.factor)
+        return UpsampleKernel(ports[:1], ports[1:], tensor.shape[:2], self.factor)
 
     @property
     def detail(self) -> str:
