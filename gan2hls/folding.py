@@ -16,10 +16,10 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.ir import Choice, Flow, Fold, Graph
 from gan2hls.kernels import Kernel, Port, WidthConverter
 from gan2hls.names import unique_identifier
-from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
+from gan2hls.pipeline import Folding, Pipeline, Stage, Stream
 from gan2hls.targets import Family
 
-__all__ = ["STREAM_DEPTH", "Fold", "Folding", "Pipeline", "Stage", "Stream", "choose_folding", "make_pipeline"]
+__all__ = ["Fold", "Folding", "Pipeline", "Stage", "Stream", "choose_folding", "make_pipeline"]
 
 SLACK = 0.05
 """How much slower than the fastest folding a more efficient one may be."""

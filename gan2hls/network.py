@@ -106,8 +106,17 @@ class Network:
 
     @cached_property
     def logged(self) -> tuple[int, ...]:
-        """Tracks by which two frames are compared."""
+        """Tracks that have frames."""
         return tuple(track for track, count in enumerate(self.per_frame) if count)
+
+    @cached_property
+    def compared(self) -> tuple[int, ...]:
+        """Tracks that tell whether two frames were alike: all that have frames but what enters the network.
+
+        A ring that is filled from outside may take many frames until it is full. Nobody notices, as long as it is large
+        enough for its kernel alone: words that come early do not hurry a walk that never waits for them.
+        """
+        return tuple(track for track in self.logged if track // 2 not in self.sources)
 
     def starting(self, start: int) -> "Network":
         """The same network, of which nothing leaves before cycle `start`."""

@@ -120,7 +120,7 @@ class Run:
         further on than that one found them.
         """
         shifts: set[int | None] = set()
-        for track in self.network.logged:
+        for track in self.network.compared:
             shifts.add(self._engine.shift(track, len(self.finished) - 1))
             if len(shifts) > 1 or None in shifts:
                 return False
