@@ -43,11 +43,9 @@ class CompiledEngine(Engine):
         if getattr(self, "_handle", None):
             self._library.timed_streams_delete(self._handle)
 
-    def run(self, frames: int) -> None:
-        status = self._library.timed_streams_run(self._handle, frames)
-        if status == 1:
-            raise self.network.standstill(self._waits())
-        assert status == 0, "a rule asked for an entry that its `behind` does not keep"
+    def _run(self) -> None:
+        done = self._library.timed_streams_run(self._handle, self.network.gate, self.network.start)
+        assert done, "a rule asked for an entry that its `behind` does not keep"
 
     def _waits(self) -> list[tuple[int, int]]:
         track, entries = ctypes.c_int64(), ctypes.c_int64()
@@ -60,17 +58,20 @@ class CompiledEngine(Engine):
     def first(self, track: int) -> int:
         return int(self._library.timed_streams_first(self._handle, track))
 
-    def _frames(self, track: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        ends, shifts = np.zeros((2, count), dtype=np.int64)
-        self._library.timed_streams_frames(self._handle, track, count, _pointer(ends), _pointer(shifts))
-        return ends, shifts
+    def frames(self, track: int) -> int:
+        return self._frames(track, 0)[0]
 
-    def ends(self, track: int, frames: int) -> list[int]:
-        return self._frames(track, frames)[0].tolist()
+    def ends(self, track: int) -> list[int]:
+        return self._frames(track, self.frames(track))[1].tolist()
 
-    def shift(self, track: int, frame: int) -> int | None:
-        shift = int(self._frames(track, frame + 1)[1][frame])
+    def shift(self, track: int) -> int | None:
+        shift = self._frames(track, 0)[2]
         return None if shift == _MIXED else shift
+
+    def _frames(self, track: int, room: int) -> tuple[int, np.ndarray, int]:
+        ends, shift = np.zeros(room, dtype=np.int64), ctypes.c_int64()
+        count = self._library.timed_streams_frames(self._handle, track, room, _pointer(ends), ctypes.byref(shift))
+        return count, ends, shift.value
 
     def entries(self, track: int) -> tuple[int, np.ndarray]:
         found = np.zeros(1 << (self.network.kept[track] - 1).bit_length(), dtype=np.int64)
@@ -108,7 +109,7 @@ def _library() -> ctypes.CDLL | None:
     handle = ctypes.c_void_p
     library.timed_streams_delete.argtypes = [handle]
     library.timed_streams_delete.restype = None
-    library.timed_streams_run.argtypes = [handle, ctypes.c_int64]
+    library.timed_streams_run.argtypes = [handle, ctypes.c_int64, ctypes.c_int64]
     library.timed_streams_first.argtypes = [handle, ctypes.c_int64]
     library.timed_streams_first.restype = ctypes.c_int64
     library.timed_streams_frames.argtypes = [handle, ctypes.c_int64, ctypes.c_int64, _Integers, _Integers]

@@ -53,7 +53,7 @@ class Wired:
 class Network:
     """Parts and streams as rules and tracks.
 
-    Tracks 2n and 2n + 1 are what stream n offered and what was taken of it; tracks of the parts' own follow.
+    Tracks 2n and 2n + 1 are what stream n offered and what was taken of it; the `gate` and tracks of the parts' own follow.
 
     Args:
         streams: in any order.
@@ -65,6 +65,7 @@ class Network:
         per_frame: by track, its entries a frame if two frames are compared by it, or 0.
         kept: by track, how many of its last entries rules and comparisons may ask for.
         sources, sinks: streams that nobody writes, and that nobody reads.
+        gate: track of the cycles from which on frames may leave.
     """
 
     def __init__(self, streams: Sequence[Stream], parts: Sequence[Part], start: int = 0) -> None:
@@ -75,14 +76,18 @@ class Network:
         self.sources = tuple(index for index in range(len(streams)) if index not in written)
         self.sinks = tuple(index for index in range(len(streams)) if index not in read)
         self.per_frame = [count for stream in streams for count in (0, stream.beats)]
+        self.gate = len(self.per_frame)
+        self.per_frame.append(0)
         self.kept = [2] * len(self.per_frame)
+        self.start = start
         self.rules: list[Wired] = []
         for part in parts:
             self._wire(part)
         for index in self.sources:
             self.rules.append(Wired(Source((), ()), None, (2 * index + 1,), (2 * index,)))
         for index in self.sinks:
-            self.rules.append(Wired(Sink((), (), start), None, (2 * index,), (2 * index + 1,)))
+            sink = Sink((), (), streams[index].beats)
+            self.rules.append(Wired(sink, None, (2 * index, self.gate), (2 * index + 1,)))
         self.kept = [max(kept, count + 1) for kept, count in zip(self.kept, self.per_frame, strict=True)]
 
     def _wire(self, part: Part) -> None:
@@ -156,7 +161,7 @@ class Network:
             waits: by rule, the track that it waits for and how many entries that must have.
         """
         writer = {track: index for index, wired in enumerate(self.rules) for track in wired.writes}
-        index = next(index for index, wired in enumerate(self.rules) if isinstance(wired.rule, Sink))
+        index = next(i for i, wired in enumerate(self.rules) if isinstance(wired.rule, Sink) and waits[i][0] in writer)
         seen: list[int] = []
         while index not in seen:
             seen.append(index)
@@ -187,34 +192,53 @@ class Network:
 
 
 class Engine(ABC):
-    """A network that runs."""
+    """A network that runs.
+
+    It runs until nothing can move before another frame is let out. What has happened by then does not depend on the
+    order in which the rules ran.
+    """
 
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    @abstractmethod
-    def run(self, frames: int) -> None:
-        """Go on until all streams and all kernels are through with so many frames; some may be further then.
+    def frame(self) -> None:
+        """Let one frame more leave.
 
         Raises:
-            StandstillError: it never comes to that.
+            StandstillError: it never does.
         """
+        before = [self.frames(2 * sink + 1) for sink in self.network.sinks]
+        self._run()
+        if any(self.frames(2 * sink + 1) == count for sink, count in zip(self.network.sinks, before, strict=True)):
+            raise self.network.standstill(self._waits())
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Extend the gate by an entry, and all other tracks as far as that goes."""
+
+    @abstractmethod
+    def _waits(self) -> list[tuple[int, int]]:
+        """By rule, the track that it waits for and how many entries that must have."""
+
+    @abstractmethod
+    def frames(self, track: int) -> int:
+        """How many complete frames a track has."""
 
     @abstractmethod
     def first(self, track: int) -> int:
-        """The first entry of a logged track that has a frame."""
+        """The first entry of a track that has frames."""
 
     @abstractmethod
-    def ends(self, track: int, frames: int) -> list[int]:
-        """The last entries of a logged track's first frames."""
+    def ends(self, track: int) -> list[int]:
+        """The last entry of each complete frame of a track."""
 
     @abstractmethod
-    def shift(self, track: int, frame: int) -> int | None:
-        """By how much later a frame of a logged track was than the one before, or None if not by one number."""
+    def shift(self, track: int) -> int | None:
+        """By how much later a track's last complete frame was than the one before, or None if not by one number."""
 
     @abstractmethod
     def entries(self, track: int) -> tuple[int, np.ndarray]:
-        """The entries of a track that are kept, and how many came before them."""
+        """How many entries of a track are no longer kept, and those that are."""
 
 
 class PythonEngine(Engine):
@@ -229,44 +253,44 @@ class PythonEngine(Engine):
             for wired in network.rules
         ]
         self._ready = deque(range(len(self._steps)))
-        self._waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)  # track → entries needed, rule
-        self._waits = [(0, 0)] * len(self._steps)
+        self._waiting: dict[int, list[int]] = defaultdict(list)  # track → rules
+        self._awaited = [(0, 0)] * len(self._steps)
 
-    def run(self, frames: int) -> None:
-        tracks, waiting, ready = self._tracks, self._waiting, self._ready
-        wanted = {track: frames * self.network.per_frame[track] for track in self.network.logged}
-        while any(len(tracks[track]) < count for track, count in wanted.items()):
-            if not ready:
-                raise self.network.standstill(self._waits)
-            for _ in range(len(ready)):
-                rule = ready.popleft()
-                track, count = next(self._steps[rule])
-                self._waits[rule] = (self._index[id(track)], count)
-                waiting[self._index[id(track)]].append((count, rule))
-                for written in self.network.rules[rule].writes:
-                    if written in waiting:
-                        self._wake(written)
+    def _run(self) -> None:
+        self._tracks[self.network.gate].append(self.network.start)
+        self._wake(self.network.gate)
+        while self._ready:
+            rule = self._ready.popleft()
+            track, count = next(self._steps[rule])
+            self._awaited[rule] = self._index[id(track)], count
+            self._waiting[self._index[id(track)]].append(rule)
+            for written in self.network.rules[rule].writes:
+                self._wake(written)
 
     def _wake(self, track: int) -> None:
-        still = []
-        for count, rule in self._waiting.pop(track):
-            if len(self._tracks[track]) >= count:
-                self._ready.append(rule)
-            else:
-                still.append((count, rule))
-        if still:
-            self._waiting[track] = still
+        if waiting := self._waiting.get(track):
+            there = len(self._tracks[track])
+            self._ready += [rule for rule in waiting if self._awaited[rule][1] <= there]
+            waiting[:] = [rule for rule in waiting if self._awaited[rule][1] > there]
+
+    def _waits(self) -> list[tuple[int, int]]:
+        return self._awaited
+
+    def frames(self, track: int) -> int:
+        return len(self._tracks[track]) // self.network.per_frame[track]
 
     def first(self, track: int) -> int:
         return self._tracks[track][0]
 
-    def ends(self, track: int, frames: int) -> list[int]:
+    def ends(self, track: int) -> list[int]:
         count = self.network.per_frame[track]
-        return self._tracks[track][count - 1 : frames * count : count]
+        return self._tracks[track][count - 1 :: count]
 
-    def shift(self, track: int, frame: int) -> int | None:
-        count = self.network.per_frame[track]
-        before, last = np.array(self._tracks[track][(frame - 1) * count : (frame + 1) * count]).reshape(2, count)
+    def shift(self, track: int) -> int | None:
+        count, end = self.network.per_frame[track], self.frames(track)
+        if end < 2:
+            return None
+        before, last = np.array(self._tracks[track][(end - 2) * count : end * count]).reshape(2, count)
         shifts = np.unique(last - before)
         return int(shifts[0]) if len(shifts) == 1 else None
 

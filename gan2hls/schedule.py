@@ -80,9 +80,8 @@ class Run:
         Raises:
             StandstillError: it never ends.
         """
-        frames = len(self.finished) + 1
-        self._engine.run(frames)
-        self.finished.append(max(ends[-1] for ends in self.ends(frames).values()))
+        self._engine.frame()
+        self.finished.append(max(ends[-1] for ends in self.ends.values()))
 
     def settle(self, most: int, least: int = 3, within: float = math.inf) -> bool:
         """Run until the last two frames are alike; whether they are.
@@ -96,10 +95,10 @@ class Run:
                 return True
         return False
 
-    def ends(self, frames: int) -> dict[str, list[int]]:
-        """By output stream, the cycles in which the last beats of the first frames were taken."""
-        sinks = self.network.sinks
-        return {self.network.streams[s].name: self._engine.ends(2 * s + 1, frames) for s in sinks}
+    @property
+    def ends(self) -> dict[str, list[int]]:
+        """By output stream, the cycle in which the last beat of each frame was taken."""
+        return {self.network.streams[sink].name: self._engine.ends(2 * sink + 1) for sink in self.network.sinks}
 
     @property
     def begun(self) -> int:
@@ -121,7 +120,7 @@ class Run:
         """
         shifts: set[int | None] = set()
         for track in self.network.compared:
-            shifts.add(self._engine.shift(track, len(self.finished) - 1))
+            shifts.add(self._engine.shift(track))
             if len(shifts) > 1 or None in shifts:
                 return False
         return True
@@ -178,8 +177,7 @@ def predict(
     else:
         for _ in range(max(2, frames)):
             run.frame()
-    begun = run.begun
-    ends = run.ends(len(run.finished))
+    begun, ends = run.begun, run.ends
     return Prediction(
         run.finished[0] - begun,
         run.interval,

@@ -20,11 +20,7 @@ constexpr Int mixed = std::numeric_limits<Int>::min();  // shift of a frame whos
 
 struct Rule;
 
-struct Network {
-  Int incomplete = 0;             // tracks that have less than `frames` frames
-  Int frames = 0;
-  std::vector<Rule*> ready, next;
-};
+using Rules = std::vector<Rule*>;
 
 class Track {
  public:
@@ -32,13 +28,14 @@ class Track {
   Int first = 0;
   std::vector<Int> ends, shifts;  // by frame: its last entry, and how much later than the frame before it was
 
-  void open(Int capacity, Int per_frame, Network* network) {
+  // `ready` gets the rules that have waited for what comes.
+  void open(Int capacity, Int per_frame, Rules* ready) {
     Int size = 1;
     while (size < capacity) size *= 2;
     entries_.assign(static_cast<std::size_t>(size), 0);
     mask_ = size - 1;
     per_frame_ = left_ = per_frame;
-    network_ = network;
+    ready_ = ready;
   }
 
   Int operator[](Int index) const {
@@ -54,7 +51,6 @@ class Track {
 
   Int kept() const { return std::min(count, mask_ + 1); }
   Int frames() const { return static_cast<Int>(ends.size()); }
-  bool logged() const { return per_frame_ != 0; }
   void wait(Rule* rule);
 
  private:
@@ -63,7 +59,7 @@ class Track {
   Int per_frame_ = 0, left_ = 0, shift_ = mixed;
   Int wake_ = std::numeric_limits<Int>::max();
   Rule* waiting_ = nullptr;
-  Network* network_ = nullptr;
+  Rules* ready_ = nullptr;
 
   void log(Int cycle) {
     if (count == 0) first = cycle;
@@ -75,7 +71,6 @@ class Track {
       left_ = per_frame_;
       ends.push_back(cycle);
       shifts.push_back(shift_);
-      if (frames() == network_->frames) --network_->incomplete;
     }
   }
   void wake();
@@ -112,7 +107,7 @@ void Track::wake() {
     Rule* other = rule->beside;
     if (rule->entries <= count) {
       rule->awaited = nullptr;
-      network_->next.push_back(rule);
+      ready_->push_back(rule);
     } else {
       rule->beside = still;
       still = rule;
@@ -137,13 +132,18 @@ struct Source : Rule {
 };
 
 struct Sink : Rule {
-  Int start;
-  explicit Sink(const std::vector<Int>& n) : start(n.at(0)) {}
+  Int beats, frame = 0, beat = 0;
+  explicit Sink(const std::vector<Int>& n) : beats(n.at(0)) {}
   void run() override {
-    Track *offered = reads[0], *taken = writes[0];
+    Track *offered = reads[0], *gate = reads[1], *taken = writes[0];
     for (;;) {
-      if (lacks(offered, taken->count + 1)) return;
-      taken->push(std::max((*offered)[taken->count], start));
+      if (lacks(offered, taken->count + 1) || lacks(gate, frame + 1)) return;
+      Int cycle = std::max((*offered)[taken->count], (*gate)[frame]);
+      if (++beat == beats) {
+        beat = 0;
+        ++frame;
+      }
+      taken->push(cycle);
     }
   }
 };
@@ -567,7 +567,8 @@ std::unique_ptr<Rule> make(Int code, const std::vector<Int>& n, const Table* t) 
   }
 }
 
-struct Engine : Network {
+struct Engine {
+  Rules ready, next;
   std::vector<Track> tracks;
   std::vector<std::unique_ptr<Rule>> rules;
 };
@@ -586,7 +587,7 @@ void* timed_streams_new(Int tracks, const Int* track, Int rules, const Int* prog
     auto engine = std::make_unique<Engine>();
     engine->tracks.resize(static_cast<std::size_t>(tracks));
     for (Track& one : engine->tracks) {
-      one.open(track[0], track[1], engine.get());
+      one.open(track[0], track[1], &engine->next);
       track += 2;
     }
     auto list = [&program] {
@@ -616,16 +617,14 @@ void* timed_streams_new(Int tracks, const Int* track, Int rules, const Int* prog
 
 void timed_streams_delete(void* handle) { delete static_cast<Engine*>(handle); }
 
-// Run until every logged track has `frames` frames: 0, or 1 if nothing is left to run before, or 2 if a track kept too little.
-int timed_streams_run(void* handle, Int frames) {
+// Add an entry to a track that no rule writes, and run until no rule can go on: whether all went well. It does not where a
+// rule asks for an entry that its track keeps no longer.
+int timed_streams_run(void* handle, Int track, Int entry) {
   auto* engine = static_cast<Engine*>(handle);
-  engine->frames = frames;
-  engine->incomplete = 0;
-  for (const Track& track : engine->tracks) engine->incomplete += track.logged() && track.frames() < frames;
   try {
-    while (engine->incomplete > 0) {
-      if (engine->next.empty()) return 1;
-      std::swap(engine->ready, engine->next);
+    engine->tracks[static_cast<std::size_t>(track)].push(entry);
+    while (!engine->next.empty()) {
+      engine->ready.swap(engine->next);
       for (Rule* rule : engine->ready) {
         rule->run();
         rule->awaited->wait(rule);
@@ -633,29 +632,28 @@ int timed_streams_run(void* handle, Int frames) {
       engine->ready.clear();
     }
   } catch (const std::out_of_range&) {
-    return 2;
+    return 0;
   }
-  return 0;
+  return 1;
 }
 
 Int timed_streams_first(const void* handle, Int track) {
   return static_cast<const Engine*>(handle)->tracks[static_cast<std::size_t>(track)].first;
 }
 
-// Frames of a logged track; of the first `count` of them the last entry, and the shift.
-Int timed_streams_frames(const void* handle, Int track, Int count, Int* ends, Int* shifts) {
+// How many frames a track has; `ends` gets the last entries of the first `room` of them, and `shift` the last frame's.
+Int timed_streams_frames(const void* handle, Int track, Int room, Int* ends, Int* shift) {
   const Track& one = static_cast<const Engine*>(handle)->tracks[static_cast<std::size_t>(track)];
-  count = std::min(count, one.frames());
-  std::copy_n(one.ends.begin(), count, ends);
-  std::copy_n(one.shifts.begin(), count, shifts);
+  std::copy_n(one.ends.begin(), std::min(room, one.frames()), ends);
+  *shift = one.shifts.empty() ? mixed : one.shifts.back();
   return one.frames();
 }
 
-// What a rule waits for: the track and how many entries it must have; a track of -1 if for nothing.
+// What a rule waits for: the track, and how many entries it must have.
 void timed_streams_waits(const void* handle, Int rule, Int* track, Int* entries) {
   const auto* engine = static_cast<const Engine*>(handle);
   const Rule& one = *engine->rules[static_cast<std::size_t>(rule)];
-  *track = one.awaited ? one.awaited - engine->tracks.data() : -1;
+  *track = one.awaited - engine->tracks.data();
   *entries = one.entries;
 }
 

@@ -88,21 +88,24 @@ class Source(Rule):
 
 @dataclass(frozen=True, eq=False)
 class Sink(Rule):
-    """offered → taken: each beat is taken at once, but none before cycle `start`."""
+    """offered, gate → taken: each of the `beats` beats of frame f is taken at once, but none before cycle gate[f]."""
 
     code = 1
-    start: int = 0
+    beats: int
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        return (self.start,)
+        return (self.beats,)
 
     def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
-        (offered,), (taken,) = reads, writes
+        (offered, gate), (taken,) = reads, writes
         while True:
-            if len(offered) <= len(taken):
-                yield offered, len(taken) + 1
-            taken.append(max(offered[len(taken)], self.start))
+            beat, frame = len(taken), len(taken) // self.beats
+            if len(offered) <= beat:
+                yield offered, beat + 1
+            if len(gate) <= frame:
+                yield gate, frame + 1
+            taken.append(max(offered[beat], gate[frame]))
 
 
 @dataclass(frozen=True, eq=False)
