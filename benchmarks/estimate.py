@@ -17,12 +17,13 @@ from typing import Any
 from estimate_networks import Case, cases
 from rich.console import Console
 
-from gan2hls.estimate import estimate, instances, stage_usage
+from gan2hls.assembly import make_pipeline
+from gan2hls.estimate import estimate, stage_usage
 from gan2hls.estimate.features import Counted, Features, count
 from gan2hls.estimate.memories import Shape, shapes
 from gan2hls.estimate.model import Coefficients, Model, Row, difference, fit
 from gan2hls.files import read_json, write_json
-from gan2hls.folding import choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.synth import SynthResult, Usage, synthesize
@@ -158,7 +159,7 @@ def run(case: Case, cache: Path) -> dict[str, Any]:
             "parameters": stage.parameters,
             "memories": [dataclasses.astuple(shape) for shape in shapes(stage)],
         }
-        for stage in instances(case.pipeline)
+        for stage in case.pipeline.stages
     ]
     return {"name": case.name, "held_out": case.held_out, "stages": stages, "counted": counted}
 

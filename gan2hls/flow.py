@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from gan2hls import __version__
+from gan2hls.assembly import make_pipeline
 from gan2hls.data import image_grid, save_image, write_arrays
 from gan2hls.errors import MismatchError, ToolError
 from gan2hls.files import (
@@ -35,12 +36,12 @@ from gan2hls.files import (
     write_json,
 )
 from gan2hls.flow_config import FlowConfig
-from gan2hls.folding import Pipeline, make_pipeline
 from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import psnr
 from gan2hls.passes import check_equal
+from gan2hls.pipeline import Pipeline
 from gan2hls.project import Project
 from gan2hls.project_files import ProjectSettings, write_project
 from gan2hls.quantization.ptq import quantize_float_model

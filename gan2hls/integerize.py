@@ -69,7 +69,7 @@ def integerize(model: QuantizedModel, name: str = "generator") -> Graph:
             nodes.append(node)
             raise_problems(f"{node.name}: {line}" for line in node.op.verify(tensor))
             tensor = node.op.output_type(tensor)
-    return Graph(incoming, tuple(nodes), tuple(model.input_shape), tuple(model.output_shape), name).verify()
+    return Graph.chain(incoming, nodes, tuple(model.input_shape), tuple(model.output_shape), name).verify()
 
 
 def proxy_distance(model: QuantizedModel, graph: Graph, x: Tensor | np.ndarray) -> dict[str, float]:

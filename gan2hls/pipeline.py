@@ -12,6 +12,9 @@ from gan2hls.names import unique_identifier
 Folding = dict[str, Fold]
 """A `Fold` for every node that computes, by node name."""
 
+STREAM_DEPTH = 2
+"""Beats that a stream holds without a FIFO: what the skid buffer at a kernel's output holds."""
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -15,19 +15,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from gan2hls.arguments import checked, real_array
+from gan2hls.arguments import Arrays, checked, real_array
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
 from gan2hls.config import convert, from_mapping
 from gan2hls.errors import ToolError, UserError, raise_problems, shown
 from gan2hls.estimate import Estimate, estimate
 from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
-from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
+from gan2hls.folding import SLACK, Given
 from gan2hls.frontends import from_torch
 from gan2hls.integerize import integerize
-from gan2hls.ir import Graph
+from gan2hls.ir import Fold, Graph
 from gan2hls.kept import kept_file
-from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_project
+from gan2hls.pipeline import Pipeline
+from gan2hls.project_files import VECTORS, ProjectSettings, random_frames, read_project, write_project
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
@@ -173,7 +175,8 @@ class CosimResult:
     """What an RTL simulation gave.
 
     Attributes:
-        outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values.
+        outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values. Of several outputs,
+            a mapping from name to array.
         latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last
             output beat of the first frame, without stalls.
         interval_cycles: cycles between the last two frames that ran without stalls; None where only one ran so.
@@ -184,7 +187,7 @@ class CosimResult:
         edited: whether the RTL is no longer what `build` wrote.
     """
 
-    outputs: np.ndarray
+    outputs: Any
     latency_cycles: int
     interval_cycles: int | None
     free_frames: int = 1
@@ -227,14 +230,16 @@ class Project:
         return Project(folder, pipeline, settings.part, settings.clock_mhz, settings.target)
 
     @checked
-    def csim(self, x: np.ndarray) -> np.ndarray:
+    def csim(self, x: Arrays) -> Any:
         """Run a batch through the compiled C++; compiled at the first call.
 
         Args:
-            x: (n, *input shape) in torch's order: real values, or integers as they enter the hardware.
+            x: (n, *input shape) in torch's order: real values, or integers as they enter the hardware; of several
+                inputs, a mapping from name to array.
 
         Returns:
-            (n, *output shape): real values for real inputs, integers for integer inputs.
+            (n, *output shape): real values for real inputs, integers if all inputs are integers; of several outputs,
+            a mapping from name to array.
 
         Raises:
             UserError: wrong shape or values. MissingToolError: no g++. ToolError: it did not compile, a stream would
@@ -243,7 +248,7 @@ class Project:
         inputs = self.graph.integers(x)
         library, stream = self._library(), self.graph.to_stream(inputs)
         outputs = _interruptible(lambda: run_csim(library, self.pipeline, stream))
-        return self._at_door(outputs, x)
+        return self._at_port(outputs, x)
 
     def _library(self) -> Path:
         """The compiled C++."""
@@ -262,9 +267,7 @@ class Project:
         return kept_file(self._scratch, "csim", ".so", sha256(*CSIM_FLAGS, *parts), make)
 
     @checked
-    def cosim(
-        self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
-    ) -> CosimResult:
+    def cosim(self, x: Arrays, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None) -> CosimResult:
         """Simulate the RTL with cocotb on Verilator.
 
         Without stalls as many frames run as the cycle model takes to its steady rhythm, those of `x` again and again,
@@ -281,20 +284,21 @@ class Project:
             ToolError: the design does not build, hangs, or breaks the stream protocol.
             MismatchError: a frame does not end in the cycle that the cycle model says, and the RTL was not edited.
         """
-        inputs = self.graph.integers(x)
-        if not len(inputs):
+        stream = self.graph.to_stream(self.graph.integers(x))
+        frames = len(next(iter(stream.values())) if isinstance(stream, Mapping) else stream)
+        if not frames:
             raise UserError("cosim needs at least one frame")
         if seed < 0:
             raise UserError(f"seed {seed} is not supported; use 0 or more")
-        rtl, stream = self.directory / "rtl", self.graph.to_stream(inputs)
-        prediction = steady_prediction(self.pipeline, len(inputs), stalls)
+        rtl = self.directory / "rtl"
+        prediction = steady_prediction(self.pipeline, frames, stalls)
         edited = not is_as_written(self.pipeline, rtl, name=self.graph.name)
         design = RtlDesign(rtl, self.graph.name, self.pipeline, stream, prediction, exact=not edited)
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump, keep=self._scratch)
         return CosimResult(
-            self._at_door(run.outputs, x),
+            self._at_port(run.outputs, x),
             run.latency_cycles,
             run.interval_cycles,
             free_frames=len(run.finished),
@@ -376,7 +380,7 @@ class Project:
 
     @checked
     def check_netlist(
-        self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None
+        self, target: str, x: Arrays | None = None, *, say: Callable[[str], None] = lambda step: None
     ) -> int:
         """Map the RTL to a target's cells, simulate the netlist, and compare it with the golden model.
 
@@ -391,10 +395,7 @@ class Project:
             MismatchError: one differs. UserError: no models of the target's cells are at hand.
             MissingToolError: yosys, Verilator or cocotb is missing. ToolError: one of them failed.
         """
-        kind = self.graph.input.int_type
-        shape = (VECTORS, *self.graph.input.shape)
-        frames = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
-        stream = frames if x is None else self.graph.to_stream(self.graph.integers(x))
+        stream = random_frames(self.graph, VECTORS) if x is None else self.graph.to_stream(self.graph.integers(x))
         rtl = self.directory / "rtl"
         return check_netlist(self.pipeline, rtl, self.graph.name, target, stream, scratch=self._scratch, say=say)
 
@@ -459,9 +460,11 @@ class Project:
                 with disk_errors(log):
                     log.unlink(missing_ok=True)
 
-    def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def _at_port(self, stream: Arrays, x: Arrays) -> Any:
         integers = self.graph.from_stream(stream)
-        return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
+        given = x.values() if isinstance(x, Mapping) else [x]
+        all_integers = all(np.issubdtype(np.asarray(values).dtype, np.integer) for values in given)
+        return integers if all_integers else self.graph.to_real(integers)
 
 
 def vitis_tool() -> Tool:
@@ -473,9 +476,9 @@ def vitis_tool() -> Tool:
     return find_tool("vitis-run") or require_tool("vitis_hls")
 
 
-def _interruptible(work: Callable[[], np.ndarray]) -> np.ndarray:
+def _interruptible(work: Callable[[], Any]) -> Any:
     """Do work that stays in C for long; Ctrl-C ends the wait at once, and with the process the work."""
-    future: Future[np.ndarray] = Future()
+    future: Future[Any] = Future()
 
     def run() -> None:
         try:

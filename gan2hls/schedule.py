@@ -183,6 +183,6 @@ def predict(
         run.interval,
         tuple(cycle - begun for cycle in run.finished),
         len(run.finished) > 2 and run.steady,
-        {stage.name: stage.cycles / run.interval for stage in pipeline.stages},
+        {stage.name: stage.cycles / run.interval for stage in pipeline.kernels},
         {name: tuple(cycle - begun for cycle in ends[stream]) for name, stream in pipeline.outputs.items()},
     )

@@ -102,8 +102,8 @@ def test_a_whole_run(work: Path) -> None:
 def test_results_can_be_read_again(finished: Path) -> None:
     run = Run(finished / "run", read_flow_config(finished / "c.toml"))
     assert np.isfinite(run.psnr)
-    assert run.graph.door_input_shape == LATENT
-    assert run.project.graph.door_output_shape == (1, 4, 4)
+    assert run.graph.input_shape == LATENT
+    assert run.project.graph.output_shape == (1, 4, 4)
     assert run.run_report().state == "equal"
 
 

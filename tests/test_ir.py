@@ -18,7 +18,7 @@ S8, U8 = IntType(8, True), IntType(8, False)
 def graph_of(*ops: Op, shape: tuple[int, int, int] = (1, 1, 3), kind: IntType = S8, **options) -> Graph:
     tensor = TensorType(shape, kind, 0.5)
     nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
-    graph = Graph(tensor, nodes, (shape[2], shape[0], shape[1]), (1,), **options)
+    graph = Graph.chain(tensor, nodes, (shape[2], shape[0], shape[1]), (1,), **options)
     try:
         height, width, channels = graph.output.shape
     except Exception:
@@ -85,7 +85,7 @@ def test_carriers_end_where_floats_stop_being_exact() -> None:
 def test_verify_lists_all_that_is_wrong() -> None:
     op = Dense(np.zeros((1, 1, 3, 3), dtype=np.int64), 4)
     tensor = TensorType((1, 1, 3), S8, 1.0)
-    graph = Graph(tensor, (Node("same", op), Node("same", op)), (4,), (2, 2), "not a name")
+    graph = Graph.chain(tensor, (Node("same", op), Node("same", op)), (4,), (2, 2), "not a name")
     with pytest.raises(UserError) as error:
         graph.verify()
     text = str(error.value)
@@ -97,7 +97,7 @@ def test_verify_lists_all_that_is_wrong() -> None:
 
 def test_a_graph_needs_nodes() -> None:
     with pytest.raises(UserError, match="the graph has no nodes"):
-        Graph(TensorType((1, 1, 3), S8, 1.0), (), (3,), (3,)).verify()
+        Graph.chain(TensorType((1, 1, 3), S8, 1.0), (), (3,), (3,)).verify()
 
 
 WEIGHTS = np.ones((3, 3, 3, 2), dtype=np.int64)
@@ -256,7 +256,7 @@ def test_a_saved_graph_is_the_same_graph(rng: np.random.Generator, tmp_path: Pat
     loaded = Graph.load(tmp_path / "a")
     assert loaded.name == "tiny"
     assert loaded.input == graph.input
-    for old, new in zip(graph.nodes, loaded.nodes, strict=True):
+    for old, new in zip(graph.computed, loaded.nodes, strict=True):
         assert old.name == new.name
         assert type(old.op) is type(new.op)
         for field in dataclasses.fields(old.op):  # type: ignore[arg-type]

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from gan2hls.assembly import make_pipeline
 from gan2hls.errors import UserError
-from gan2hls.folding import Pipeline, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
+from gan2hls.pipeline import Pipeline
 from gan2hls.report import (
     RunReport,
     layer_rows,
@@ -45,7 +47,7 @@ def requantize(name: str, channels: int, output: IntType = U8) -> Node:
 
 
 def pipeline_of(*nodes: Node, shape: tuple[int, int, int] = (1, 1, 6), multipliers: int = 24) -> Pipeline:
-    graph = Graph(TensorType(shape, S8, 0.03), nodes, (shape[2], *shape[:2]), ())
+    graph = Graph.chain(TensorType(shape, S8, 0.03), nodes, (shape[2], *shape[:2]), ())
     height, width, channels = graph.output.shape
     door = (channels, height, width) if height * width > 1 else (channels,)
     graph = dataclasses.replace(graph, door_output_shape=door).verify()
@@ -76,7 +78,7 @@ def vector_net() -> Pipeline:
 
 def run_report(pipeline: Pipeline, **changes: Any) -> RunReport:
     graph = pipeline.graph
-    golden = graph.run(np.random.default_rng(3).normal(size=(4, *graph.door_input_shape)))
+    golden = graph.run(np.random.default_rng(3).normal(size=(4, *graph.input_shape)))
     values: dict[str, Any] = {
         "label": "W8A8",
         "pipeline": pipeline,
@@ -101,7 +103,7 @@ def test_rows_say_what_the_pipeline_says() -> None:
     pipeline = dcgan()
     rows = layer_rows(pipeline)
     graph = pipeline.graph
-    assert [row.name for row in rows] == [node.name for node in graph.nodes]
+    assert [row.name for row in rows] == [node.name for node in graph.computed]
     assert [row.input_shape for row in rows] + [rows[-1].output_shape] == [tensor.shape for tensor in graph.types]
     assert sum(row.macs for row in rows) == graph.macs()
     assert sum(row.multipliers for row in rows) == pipeline.mac_multipliers + pipeline.other_multipliers

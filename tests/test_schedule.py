@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import Gan2HlsError
-from gan2hls.folding import STREAM_DEPTH, Pipeline, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape
-from gan2hls.schedule import Buffers, Model, predict
+from gan2hls.pipeline import Pipeline
+from gan2hls.schedule import STREAM_DEPTH, Buffers, Model, predict
 from gan2hls.simulate import RtlDesign, simulate_rtl
 from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, rings, with_ring
 
@@ -103,7 +105,7 @@ def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
     narrow = Requantize(np.full(45, 3), np.zeros(45, int), 6, -32, 31, S6, 1.0)
     layer = ConvTranspose2d(rng.integers(-8, 8, (4, 4, 5, 3)), 4, padding=(2, 2))
     nodes = tuple(Node(f"op{i}", op) for i, op in enumerate((dense, narrow, Reshape((3, 3, 5)), layer)))
-    graph = Graph(TensorType((1, 1, 12), S6, 1.0), nodes, (12, 1, 1), (3, 2, 2)).verify()
+    graph = Graph.chain(TensorType((1, 1, 12), S6, 1.0), nodes, (12, 1, 1), (3, 2, 2)).verify()
     pipeline = make_pipeline(graph, choose_folding(graph, multipliers=57))
     model = predict(pipeline, MANY_FRAMES)
     assert set(np.diff(model.finished)) == {pipeline.interval_cycles} == {24}
@@ -116,7 +118,7 @@ def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
 
 def test_a_ring_that_is_too_small_is_told() -> None:
     op = Conv2d(np.ones((2, 2, 1, 1), int), 2)
-    graph = Graph(TensorType((4, 4, 1), S6, 1.0), (Node("op", op),), (1, 4, 4), (1, 3, 3)).verify()
+    graph = Graph.chain(TensorType((4, 4, 1), S6, 1.0), (Node("op", op),), (1, 4, 4), (1, 3, 3)).verify()
     pipeline = make_pipeline(graph, {"op": Fold(1, 1)})
     assert predict(with_ring(pipeline, 0, 6)).interval_cycles >= pipeline.interval_cycles
     with pytest.raises(Gan2HlsError, match="a ring of 5 words is too small: its kernel waits for ever"):

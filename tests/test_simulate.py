@@ -10,13 +10,15 @@ import gan2hls
 import gan2hls.project
 import gan2hls.simulate
 from gan2hls import tools
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import Gan2HlsError, MismatchError, MissingToolError, ToolError, UserError
-from gan2hls.folding import Pipeline, Stream, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.kernels import Port
 from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape
+from gan2hls.pipeline import Pipeline, Stream
 from gan2hls.schedule import predict
 from gan2hls.simulate import (
     RtlDesign,
@@ -153,7 +155,7 @@ def late_rhythm(rng: np.random.Generator) -> Pipeline:
     narrow = Requantize(np.full(12, 3), np.zeros(12, int), 6, -128, 127, S8, 1.0)
     layer = ConvTranspose2d(integers(rng, (4, 4, 3, 5), 4), 4, stride=(2, 2), padding=(1, 1))
     nodes = tuple(Node(f"op{i}", op) for i, op in enumerate((dense, narrow, Reshape((2, 2, 3)), layer)))
-    graph = Graph(start, nodes, (5, 1, 1), (5, 4, 4)).verify()
+    graph = Graph.chain(start, nodes, (5, 1, 1), (5, 4, 4)).verify()
     return make_pipeline(graph, choose_folding(graph, multipliers=56))
 
 

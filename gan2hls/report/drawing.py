@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan2hls.folding import Pipeline
+from gan2hls.pipeline import Pipeline
 from gan2hls.report.layers import LayerRow, layer_rows, times
 from gan2hls.report.points import HELPERS, LayerPoint
 
@@ -93,7 +93,7 @@ class Step:
 
 def draw(pipeline: Pipeline) -> Drawing:
     """A box for the input, one for each layer with weights and each upsampling, with the ops that follow it."""
-    tensor = pipeline.graph.types[0]
+    tensor = next(iter(pipeline.graph.input_types.values()))
     return _draw([_step(row) for row in layer_rows(pipeline)], (tensor.shape, str(tensor.int_type)))
 
 

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gan2hls.errors import printable
-from gan2hls.folding import Pipeline
-from gan2hls.ir import IntType, Node, TensorType
+from gan2hls.ir import IntType, Node, Tensors, TensorType
+from gan2hls.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,10 @@ def layer_rows(pipeline: Pipeline) -> list[LayerRow]:
     return [_layer_row(pipeline, *step) for step in pipeline.graph.steps()]
 
 
-def _layer_row(pipeline: Pipeline, node: Node, tensor: TensorType, output: TensorType) -> LayerRow:
+def _layer_row(pipeline: Pipeline, node: Node, tensors: Tensors, output: TensorType) -> LayerRow:
     op, fold = node.op, pipeline.folding[node.name]
-    kernel, macs, interval = op.kernel(tensor, fold), op.macs(tensor), pipeline.interval_cycles
+    kernel, macs, interval = op.kernel(tensors, fold), op.macs(*tensors), pipeline.interval_cycles
+    tensor = tensors[0] if tensors else output
     arrays = [getattr(op, field.name) for field in fields(op)]  # type: ignore[arg-type]
     return LayerRow(
         name=node.name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan2hls.errors import UserError
-from gan2hls.folding import Pipeline
+from gan2hls.pipeline import Pipeline
 
 COMPARED = ("C++", "RTL")
 """The worlds that a complete run compares with the golden model."""

@@ -17,12 +17,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError, UserError
 from gan2hls.estimate import LayerEstimate, estimate
 from gan2hls.files import scratch_folder
-from gan2hls.folding import Folding, Pipeline, make_pipeline
 from gan2hls.frontends.float_model import FloatModel
 from gan2hls.inputs import LatentSource
 from gan2hls.integerize import integerize
@@ -30,6 +30,7 @@ from gan2hls.ir import Fold
 from gan2hls.metrics import fid, psnr, ssim
 from gan2hls.models import Distribution, latents
 from gan2hls.passes import check_equal
+from gan2hls.pipeline import Folding, Pipeline
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report.points import Quality
@@ -210,12 +211,12 @@ class EstimateTask(Task):
 
 def _layer_values(pipeline: Pipeline, layer: LayerEstimate) -> dict[str, Any]:
     """Values of a `LayerPoint`, and the stage that it stands for."""
-    nodes = {node.name: (node.op, tensor, output) for node, tensor, output in pipeline.graph.steps()}
+    nodes = {node.name: (node.op, tensors, output) for node, tensors, output in pipeline.graph.steps()}
     values: dict[str, Any] = {"stage": layer.stage, "cycles": layer.cycles, "fold": layer.fold}
     values["usage"] = dataclasses.asdict(layer.usage)
     if layer.layer:
-        op, tensor, output = nodes[layer.layer]
-        more = {"name": layer.layer, "type": type(op).__name__, "macs": op.macs(tensor)}
+        op, tensors, output = nodes[layer.layer]
+        more = {"name": layer.layer, "type": type(op).__name__, "macs": op.macs(*tensors)}
         more["weight_bits"] = op.stored_weight_bits
         return {**values, **more, "shape": list(output.shape), "output_bits": output.int_type.bits}
     shape, output_bits = _between(pipeline, layer.stage)
@@ -223,17 +224,15 @@ def _layer_values(pipeline: Pipeline, layer: LayerEstimate) -> dict[str, Any]:
     return {**values, **more, "shape": shape, "output_bits": output_bits}
 
 
-def _between(pipeline: Pipeline, stage: str) -> tuple[list[int], int]:
-    """Shape and bits of what leaves a lane converter or FIFO: those of the next layer's input."""
-    names = [made.name for made in pipeline.stages]
-    fifos = {f"u_{stream.name}_fifo": i for i, stream in enumerate(pipeline.streams)}
-    index = names.index(stage) + 1 if stage in names else fifos[stage]
-    following = next((made.node for made in pipeline.stages[index:] if made.node), "")
-    for node, tensor, _ in pipeline.graph.steps():
-        if node.name == following:
-            return list(tensor.shape), tensor.int_type.bits
-    output = pipeline.graph.output
-    return list(output.shape), output.int_type.bits
+def _between(pipeline: Pipeline, name: str) -> tuple[list[int], int]:
+    """Shape and bits of what leaves a lane converter, fork or FIFO: those of the result that goes through it."""
+    writers = {stream: stage for stage in pipeline.stages for stream in stage.outputs}
+    entering = {stream: source for source, stream in pipeline.inputs.items()}
+    stage = next(stage for stage in pipeline.stages if stage.name == name)
+    while not stage.node and stage.inputs[0] not in entering:
+        stage = writers[stage.inputs[0]]
+    tensor = pipeline.graph.types[stage.node or entering[stage.inputs[0]]]
+    return list(tensor.shape), tensor.int_type.bits
 
 
 def _fold_key(folding: Mapping[str, Mapping[str, int]]) -> str:
@@ -310,7 +309,7 @@ class CosimTask(Task):
     def run(self, payload: GraphFiles) -> Outcome:
         pipeline = _folded(self.graph, self.folding, payload)
         graph = pipeline.graph
-        z = latents(self.images, graph.door_input_shape, self.seed, self.distribution)
+        z = latents(self.images, graph.input_shape, self.seed, self.distribution)
         inputs = graph.quantize_input(z)
         with scratch_folder("gan2hls-sweep") as folder, _kept_log():
             write_rtl(pipeline, folder / "rtl", name=graph.name)

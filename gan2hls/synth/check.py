@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gan2hls.arguments import Arrays, named_arrays
 from gan2hls.backends.render import render
 from gan2hls.backends.rtl import check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, UserError
@@ -53,7 +54,7 @@ def check_netlist(
     rtl: Path | str,
     top: str,
     target: Target | str,
-    x: np.ndarray,
+    x: Arrays,
     *,
     work: Path | str | None = None,
     scratch: Path | str | None = None,
@@ -67,7 +68,7 @@ def check_netlist(
     Args:
         pipeline: what the design was written from.
         rtl: its folder.
-        x: integers (n, height, width, channels), n at least 1.
+        x: integers (n, height, width, channels), n at least 1; by name where there are several inputs.
         work, scratch, say: as `synthesize` takes them.
 
     Returns:
@@ -96,7 +97,9 @@ def check_netlist(
         write_text(gates / "sources.f", "gates.v\n")
         say("simulation of the netlist")
         (run,) = simulate_rtl([RtlDesign(gates, top, pipeline, x)], log=folder / "simulation.log", optimize=False)
-    return _compare(run.outputs, pipeline.graph.run_stream(x), f"netlist of {top} for {part.name}")
+    got, expected = (named_arrays(pipeline.outputs, y, "a result") for y in (run.outputs, pipeline.graph.run_stream(x)))
+    what = f"netlist of {top} for {part.name}"
+    return sum(_compare(got[name], expected[name], what) for name in expected)
 
 
 def _check_cells(netlist: Path, top: str) -> None:

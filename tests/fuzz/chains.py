@@ -7,11 +7,11 @@ import numpy as np
 
 from gan2hls.budget import Budget
 from gan2hls.errors import UserError
-from gan2hls.folding import Folding, Pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.kernels.mac import MacKernel
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
+from gan2hls.pipeline import Folding, Pipeline
 from gan2hls.targets import TARGETS
 from tests.ops.contract import draw_type
 from tests.ops.mac_cases import draw_fold, draw_weights
@@ -135,7 +135,7 @@ def draw_chain(rng: np.random.Generator, limits: Limits = SMALL, name: str = "ge
             tensor = narrow.output_type(tensor)
     nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
     doors = [(shape[2], *shape[:2]) for shape in (start.shape, tensor.shape)]
-    return Graph(start, nodes, doors[0], doors[1], name).verify()
+    return Graph.chain(start, nodes, doors[0], doors[1], name).verify()
 
 
 # -- foldings ---------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def draw_chain(rng: np.random.Generator, limits: Limits = SMALL, name: str = "ge
 def draw_folding(rng: np.random.Generator, graph: Graph, lanes: int = SMALL.lanes) -> Folding:
     """Any fold for each node, of layers those that make `lanes` products a cycle at most."""
     folding = {}
-    for node, tensor, _ in graph.steps():
+    for node, tensors, _ in graph.steps():
         most = node.op.largest_fold(tensor)
         fold = Fold(int(rng.integers(1, most.pe + 1)), int(rng.integers(1, most.simd + 1)))
         if isinstance(node.op, MacOp):
@@ -180,7 +180,7 @@ def choose(rng: np.random.Generator, graph: Graph, lanes: int = SMALL.lanes) -> 
             folding = Budget(**budget).fold(graph, CLOCK_MHZ, given)  # type: ignore[arg-type]
         except UserError:
             continue  # too few multipliers, or too many frames a second, for this chain
-        if all(folding[n.name].pe * folding[n.name].lanes <= 2 * lanes for n in graph.nodes if isinstance(n.op, MacOp)):
+        if all(folding[n.name].pe * folding[n.name].lanes <= 2 * lanes for n in graph.computed if isinstance(n.op, MacOp)):
             return folding
     return drawn
 

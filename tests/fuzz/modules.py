@@ -232,7 +232,7 @@ class Quantized:
         x = torch.from_numpy(self.x)
         values = _Values(x, (quantized.input.fake_quantize(x) - x).abs())
         step = quantized.input.scale
-        shifts = {node.name: node.op.shift for node in self.graph.nodes if isinstance(node.op, Requantize)}
+        shifts = {node.name: node.op.shift for node in self.graph.computed if isinstance(node.op, Requantize)}
         with torch.no_grad():
             for before, after in pairs:
                 if isinstance(after, QuantizedBlock):

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
-from gan2hls.folding import Pipeline, make_pipeline
+from gan2hls.pipeline import Pipeline
 from tests.fuzz import chains
 from tests.fuzz.modules import draw_quantized
 from tests.ops.outside import outside
@@ -67,7 +68,7 @@ def _chain(seed: int, rng: np.random.Generator) -> Network:
         graph = chains.draw_chain(rng, WIDE if wide else chains.SMALL, name_of(seed))
         chosen = bool(rng.integers(2))
         folding = chains.choose(rng, graph) if chosen else chains.draw_folding(rng, graph)
-        busy = sum(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps())
+        busy = sum(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps())
         if busy <= most:
             break
     pipeline = make_pipeline(graph, folding)
@@ -84,7 +85,7 @@ def chain_network(seed: int, pipeline: Pipeline, x: np.ndarray, about: str) -> N
 
     def problem(golden: np.ndarray) -> str:
         expected = x
-        for node, tensor, _ in graph.steps():
+        for node, tensors, _ in graph.steps():
             expected = outside(node.op, tensor, expected)
         return difference(golden, expected)
 
@@ -100,7 +101,7 @@ def _module(seed: int, rng: np.random.Generator) -> Network:
         drawn = draw_quantized(rng, FRAMES, name_of(seed))
         graph = drawn.graph
         folding = chains.choose(rng, graph) if rng.integers(3) else chains.draw_folding(rng, graph)
-        if sum(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps()) <= MOST_CYCLES:
+        if sum(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps()) <= MOST_CYCLES:
             break
 
     def problem(golden: np.ndarray) -> str:

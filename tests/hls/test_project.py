@@ -11,9 +11,9 @@ import pytest
 from gan2hls.backends.hls import kernel_headers, write_hls
 from gan2hls.backends.render import render
 from gan2hls.errors import UserError
-from gan2hls.folding import Pipeline
 from gan2hls.ir import Fold, IntType, Memory, TensorType
 from gan2hls.ops import ConvTranspose2d, Requantize, Upsample
+from gan2hls.pipeline import Pipeline
 from gan2hls.simulate import compile_csim, run_csim
 from gan2hls.tools import require_tool
 from tests.hls.bench import (

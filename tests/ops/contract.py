@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.files import write_text
-from gan2hls.folding import Pipeline, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
+from gan2hls.pipeline import Pipeline
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, run_csim, simulate_rtl
 from gan2hls.tools import require_tool, run_tool
 from tests.ops.outside import outside
@@ -42,7 +43,7 @@ class Case:
             assert not problems, f"{self.label}: {problems}"
             output = op.output_type(output)
         door_output = (output.channels, *output.shape[:2])
-        graph = Graph(self.tensor, nodes, (channels, height, width), door_output).verify()
+        graph = Graph.chain(self.tensor, nodes, (channels, height, width), door_output).verify()
         return make_pipeline(graph, {node.name: fold for node, fold in zip(nodes, self.folds, strict=True)})
 
     def frames(self, rng: np.random.Generator) -> np.ndarray:

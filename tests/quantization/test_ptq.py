@@ -286,7 +286,7 @@ def test_the_number_of_threads_changes_nothing():
             torch.set_num_threads(threads)
             graph = integerize(quantize_float_model(model, samples((8, 1, 1), 64), QuantizeConfig(weight_bits=3)))
             arrays = [
-                value for node in graph.nodes for value in vars(node.op).values() if isinstance(value, np.ndarray)
+                value for node in graph.computed for value in vars(node.op).values() if isinstance(value, np.ndarray)
             ]
             found.append([value.tobytes() for value in arrays])
     finally:

@@ -16,7 +16,7 @@ import pytest
 
 from gan2hls.backends.rtl import bench_text, kernel_sources, write_rtl
 from gan2hls.errors import Gan2HlsError
-from gan2hls.folding import Pipeline
+from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.simulate import from_beats, to_beats
 from gan2hls.tools import environment_with, require_tool

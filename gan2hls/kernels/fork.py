@@ -1,0 +1,19 @@
+"""`stream_fork`: a stream that several read."""
+
+from typing import ClassVar
+
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Kernel
+
+
+class Fork(Kernel):
+    """One input, and its beats at each of several outputs, which stall independently as far as their buffers go."""
+
+    module: ClassVar[str] = "stream_fork"
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {"Outputs": len(self.outputs), "Bits": self.input.lanes * self.input.bits}
+
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.fork(len(self.outputs))
