@@ -20,7 +20,7 @@ _Integers = ctypes.POINTER(ctypes.c_int64)
 
 def make_engine(network: Network) -> Engine:
     """The network, ready to run: compiled, or interpreted where there is no g++."""
-    library = _library()
+    library = shared_library()
     return PythonEngine(network) if library is None else CompiledEngine(network, library)
 
 
@@ -84,7 +84,7 @@ def _pointer(array: np.ndarray) -> "ctypes._Pointer[ctypes.c_int64]":
 
 
 @functools.cache
-def _library() -> ctypes.CDLL | None:
+def shared_library() -> ctypes.CDLL | None:
     """The engine, compiled unless it is kept already; None without a compiler."""
     compiler = find_tool("g++")
     if compiler is None:

@@ -86,7 +86,7 @@ def chain_network(seed: int, pipeline: Pipeline, x: np.ndarray, about: str) -> N
     def problem(golden: np.ndarray) -> str:
         expected = x
         for node, tensors, _ in graph.steps():
-            expected = outside(node.op, tensor, expected)
+            expected = outside(node.op, *tensors, expected)
         return difference(golden, expected)
 
     def write(folder: Path) -> None:
