@@ -84,7 +84,7 @@ class Network:
         for part in parts:
             self._wire(part)
         for index in self.sources:
-            self.rules.append(Wired(Source((), ()), None, (2 * index + 1,), (2 * index,)))
+            self.rules.append(Wired(Source((), (), 0), None, (2 * index + 1,), (2 * index,)))
         for index in self.sinks:
             sink = Sink((), (), streams[index].beats)
             self.rules.append(Wired(sink, None, (2 * index, self.gate), (2 * index + 1,)))

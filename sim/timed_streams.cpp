@@ -121,9 +121,11 @@ void Track::wake() {
 // -- rules, in the order of their codes -------------------------------------------------------------------------------
 
 struct Source : Rule {
+  Int start;
+  explicit Source(const std::vector<Int>& n) : start(n.at(0)) {}
   void run() override {
     Track *taken = reads[0], *offered = writes[0];
-    if (offered->count == 0) offered->push(0);
+    if (offered->count == 0) offered->push(start);
     for (;;) {
       if (lacks(taken, offered->count)) return;
       offered->push((*taken)[offered->count - 1] + 1);
@@ -137,7 +139,7 @@ struct Sink : Rule {
   void run() override {
     Track *offered = reads[0], *gate = reads[1], *taken = writes[0];
     for (;;) {
-      if (lacks(offered, taken->count + 1) || lacks(gate, frame + 1)) return;
+      if (lacks(gate, frame + 1) || lacks(offered, taken->count + 1)) return;
       Int cycle = std::max((*offered)[taken->count], (*gate)[frame]);
       if (++beat == beats) {
         beat = 0;
@@ -218,7 +220,7 @@ struct Moving : Rule {
 };
 
 struct Enter : Moving {
-  Int delay, free = 0;
+  Int delay, free = never;
   explicit Enter(const std::vector<Int>& n) : delay(n.at(0)) {}
   void run() override {
     Track *offered = reads[0], *exits = reads[1], *taken = writes[0], *moves = writes[1];
@@ -463,7 +465,7 @@ struct Load : Rule {
 struct Walk : Moving {
   Int groups, delay, frame_words;
   Table needs, steps;
-  Int pixel = 0, frame = 0, words = 0, free = 0, end = -1;
+  Int pixel = 0, frame = 0, words = 0, free = never, end = never;
   enum { Start, Steps, Finish } phase = Start;
   bool fresh = false;  // whether the pixel needs a word that the one before did not
   Walk(const std::vector<Int>& n, const Table* t)
@@ -547,7 +549,7 @@ struct Repeat : Rule {
 
 std::unique_ptr<Rule> make(Int code, const std::vector<Int>& n, const Table* t) {
   switch (code) {
-    case 0: return std::make_unique<Source>();
+    case 0: return std::make_unique<Source>(n);
     case 1: return std::make_unique<Sink>(n);
     case 2: return std::make_unique<Take>(n);
     case 3: return std::make_unique<Offer>(n);

@@ -114,7 +114,7 @@ class Walk(Rule):
     def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
         (taken, exits), (moves, finished) = reads, writes
         pixels = list(zip(self.table.needs.tolist(), self.table.steps.tolist(), strict=True))
-        free, end, lag = 0, -1, 0
+        free, end, lag = NEVER, NEVER, 0
         reached, seen = NEVER, 0  # the move of the last exit in `lag`, and how many there are
         words, frame = 0, 0  # words that pixels so far needed, and words of the frames before
         while True:

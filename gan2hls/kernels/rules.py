@@ -24,6 +24,9 @@ import numpy as np
 NEVER = -(1 << 60)
 """Cycle of what never had to happen."""
 
+LONG_AGO = -(1 << 40)
+"""Cycle from which on constants wait: whatever they fill is full when the first input comes."""
+
 Track = list[int]
 Waits = Iterator[tuple[Track, int]]
 """What the steps of a rule yield: a track, and the entries that it must have before the rule can go on."""
@@ -73,13 +76,18 @@ class Rule(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Source(Rule):
-    """taken → offered: a beat is always there."""
+    """taken → offered: from cycle `start` on a beat is always there."""
 
     code = 0
+    start: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return (self.start,)
 
     def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
         (taken,), (offered,) = reads, writes
-        offered.append(0)
+        offered.append(self.start)
         while True:
             if len(taken) < len(offered):
                 yield taken, len(offered)
@@ -101,10 +109,10 @@ class Sink(Rule):
         (offered, gate), (taken,) = reads, writes
         while True:
             beat, frame = len(taken), len(taken) // self.beats
-            if len(offered) <= beat:
-                yield offered, beat + 1
             if len(gate) <= frame:
                 yield gate, frame + 1
+            if len(offered) <= beat:
+                yield offered, beat + 1
             taken.append(max(offered[beat], gate[frame]))
 
 
@@ -194,7 +202,7 @@ class Enter(Rule):
 
     def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
         (offered, exits), (taken, moves) = reads, writes
-        lag, free = 0, 0  # of the exits so far, and the first move that may take a beat
+        lag, free = 0, NEVER  # of the exits so far, and the first move that may take a beat
         reached, seen = NEVER, 0  # the move of the last of these exits, and how many there are
         while True:
             if len(offered) <= len(taken):
@@ -356,5 +364,5 @@ def select(start: int, stop: int, of: int) -> tuple[Rule, ...]:
 
 
 def constant() -> tuple[Rule, ...]:
-    """`constant.sv`: a beat is always there."""
-    return (Source(("out0.taken",), ("out0.offered",)),)
+    """`constant.sv`: a beat is always there, and was so long before there was any input."""
+    return (Source(("out0.taken",), ("out0.offered",), LONG_AGO),)
