@@ -1,0 +1,26 @@
+"""`add`: the sum or the difference of several streams."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gan2hls.kernels.base import Kernel
+
+
+@dataclass(frozen=True, eq=False)
+class AddKernel(Kernel):
+    """x[0] + x[1] + …, or x[0] - x[1] - … where `subtract`, exactly; all ports of equal lanes."""
+
+    module: ClassVar[str] = "add"
+    subtract: bool = False
+
+    @property
+    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+        return {
+            "Inputs": len(self.inputs),
+            "Beats": self.output.beats,
+            "Lanes": self.output.lanes,
+            "InBits": self.input.bits,
+            "InSigned": int(self.input.signed),
+            "OutBits": self.output.bits,
+            "Subtract": int(self.subtract),
+        }

@@ -1,0 +1,30 @@
+"""`concat`: pixels of several streams, their channels one after the other."""
+
+from typing import ClassVar
+
+from gan2hls.integers import ceil_div
+from gan2hls.kernels.base import Kernel
+
+
+class ConcatKernel(Kernel):
+    """Beats of input 0, then those of input 1, and so on, pixel by pixel.
+
+    All ports have equal lanes, which divide the channels of each input but the last, so that beats pass as they are.
+    """
+
+    module: ClassVar[str] = "concat"
+
+    @property
+    def pixel_beats(self) -> tuple[int, ...]:
+        """Beats of each input's pixel."""
+        return tuple(ceil_div(port.channels, port.lanes) for port in self.inputs)
+
+    @property
+    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+        return {
+            "Inputs": len(self.inputs),
+            "Pixels": self.output.pixels,
+            "Lanes": self.output.lanes,
+            "Bits": self.output.bits,
+            "PixelBeats": self.pixel_beats,
+        }

@@ -1,0 +1,25 @@
+"""`slice`: some of the channels of a stream."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gan2hls.kernels.base import Kernel
+
+
+@dataclass(frozen=True, eq=False)
+class SliceKernel(Kernel):
+    """Channels from `start` on, as many as the output has; lanes are equal, and divide `start`."""
+
+    module: ClassVar[str] = "slice"
+    start: int
+
+    @property
+    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+        return {
+            "Pixels": self.input.pixels,
+            "Channels": self.input.channels,
+            "Start": self.start,
+            "Stop": self.start + self.output.channels,
+            "Lanes": self.input.lanes,
+            "Bits": self.input.bits,
+        }
