@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel
 
 
@@ -24,3 +25,6 @@ class AddKernel(Kernel):
             "OutBits": self.output.bits,
             "Subtract": int(self.subtract),
         }
+
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.join(len(self.inputs))

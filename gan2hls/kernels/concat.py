@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from gan2hls.integers import ceil_div
+from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel
 
 
@@ -28,3 +29,6 @@ class ConcatKernel(Kernel):
             "Bits": self.output.bits,
             "PixelBeats": self.pixel_beats,
         }
+
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.interleave(self.pixel_beats)

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.integers import ceil_div
+from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel, Memory
 
 
@@ -27,3 +28,6 @@ class ConstantKernel(Kernel):
         padded = np.zeros((port.pixels, ceil_div(port.channels, port.lanes) * port.lanes), dtype=np.int64)
         padded[:, : port.channels] = self.values
         return {"values": Memory(padded.reshape(-1, port.lanes), port.bits, port.signed)}
+
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.constant()

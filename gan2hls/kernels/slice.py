@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gan2hls.integers import ceil_div
+from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel
 
 
@@ -23,3 +25,8 @@ class SliceKernel(Kernel):
             "Lanes": self.input.lanes,
             "Bits": self.input.bits,
         }
+
+    def rules(self) -> tuple[rules.Rule, ...]:
+        start, stop = self.start, self.start + self.output.channels
+        beats = [ceil_div(channels, self.input.lanes) for channels in (start, stop, self.input.channels)]
+        return rules.select(*beats)
