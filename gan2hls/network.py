@@ -63,7 +63,7 @@ class Network:
     Attributes:
         rules: wired, those of the ends too.
         per_frame: by track, its entries a frame if two frames are compared by it, or 0.
-        kept: by track, how many of its last entries rules and comparisons may ask for.
+        kept: by track, how many of its last entries rules may ask for.
         sources, sinks: streams that nobody writes, and that nobody reads.
         gate: track of the cycles from which on frames may leave.
     """
@@ -88,7 +88,6 @@ class Network:
         for index in self.sinks:
             sink = Sink((), (), streams[index].beats)
             self.rules.append(Wired(sink, None, (2 * index, self.gate), (2 * index + 1,)))
-        self.kept = [max(kept, count + 1) for kept, count in zip(self.kept, self.per_frame, strict=True)]
 
     def _wire(self, part: Part) -> None:
         tracks = {}

@@ -26,7 +26,8 @@ class Track {
  public:
   Int count = 0;
   Int first = 0;
-  std::vector<Int> ends, shifts;  // by frame: its last entry, and how much later than the frame before it was
+  std::vector<Int> ends;  // the last entry of each frame
+  Int shift = mixed;      // how much later the last frame was than the one before
 
   // `ready` gets the rules that have waited for what comes.
   void open(Int capacity, Int per_frame, Rules* ready) {
@@ -56,21 +57,29 @@ class Track {
  private:
   std::vector<Int> entries_;
   Int mask_ = 0;
-  Int per_frame_ = 0, left_ = 0, shift_ = mixed;
+  Int per_frame_ = 0, left_ = 0;
+  // A frame's rhythm is a digest of its cycles as they follow each other; 64 well mixed bits stand for all of them.
+  std::uint64_t rhythm_ = 0, rhythm_before_ = 0;
+  Int start_ = 0, start_before_ = 0, last_ = 0;
   Int wake_ = std::numeric_limits<Int>::max();
   Rule* waiting_ = nullptr;
   Rules* ready_ = nullptr;
 
   void log(Int cycle) {
-    if (count == 0) first = cycle;
-    if (count >= per_frame_) {
-      Int shift = cycle - (*this)[count - per_frame_];
-      shift_ = left_ == per_frame_ || shift == shift_ ? shift : mixed;
+    if (left_ == per_frame_) {
+      if (count == 0) first = cycle;
+      start_before_ = start_;
+      rhythm_before_ = rhythm_;
+      start_ = last_ = cycle;
+      rhythm_ = 0;
     }
+    rhythm_ = (rhythm_ ^ static_cast<std::uint64_t>(cycle - last_)) * 0x9E3779B97F4A7C15u;
+    rhythm_ ^= rhythm_ >> 32;
+    last_ = cycle;
     if (--left_ == 0) {
       left_ = per_frame_;
       ends.push_back(cycle);
-      shifts.push_back(shift_);
+      shift = frames() > 1 && rhythm_ == rhythm_before_ ? start_ - start_before_ : mixed;
     }
   }
   void wake();
@@ -647,7 +656,7 @@ Int timed_streams_first(const void* handle, Int track) {
 Int timed_streams_frames(const void* handle, Int track, Int room, Int* ends, Int* shift) {
   const Track& one = static_cast<const Engine*>(handle)->tracks[static_cast<std::size_t>(track)];
   std::copy_n(one.ends.begin(), std::min(room, one.frames()), ends);
-  *shift = one.shifts.empty() ? mixed : one.shifts.back();
+  *shift = one.shift;
   return one.frames();
 }
 
