@@ -12,19 +12,12 @@ it is not, the sizes are sought anew with all that follows.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gan2hls.network import Network, StandstillError
-from gan2hls.pipeline import Pipeline, Sizes, Stage
+from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
 from gan2hls.schedule import MOST_FRAMES, Run, timed_network
-
-_LATE = 1 << 40
-"""A cycle by which all buffers are full, if nothing leaves the pipeline before."""
-
-FEW_FRAMES = 5
-"""Frames after which a pipeline that has not settled is watched as it drains from full buffers instead."""
-
 
 def size_buffers(pipeline: Pipeline) -> Pipeline:
     """The pipeline with rings and FIFOs that let frames follow each other as fast as its slowest kernel takes them.
@@ -45,28 +38,61 @@ def find_sizes(pipeline: Pipeline) -> Sizes:
 
 @dataclass(frozen=True)
 class _Knob:
-    """The size of one buffer."""
+    """The size of one buffer.
+
+    Attributes:
+        sizes: where it is set, by `name`.
+        least, most: between which it may be.
+        ring: whether it is a ring, no FIFO.
+        forked: whether it is a FIFO at an output of a fork.
+    """
 
     sizes: dict[str, int]
     name: str
     least: int
     most: int
+    ring: bool = False
+    forked: bool = False
 
     def set(self, size: int) -> None:
         self.sizes[self.name] = size
 
+    @property
+    def from_here(self) -> "_Knob":
+        """The same, that only grows from what it is set to."""
+        return replace(self, least=self.sizes[self.name])
+
 
 @dataclass(frozen=True)
 class _Step:
-    """A step of the search: stages that are new, from `first` on, before those of the steps before, from `after` on.
+    """A step of the search: a stage that holds rows and what lies behind it, up to the stages of the step before.
 
-    `end` is where the search need not look further at first.
+    Attributes:
+        first: index of its first stage.
+        end: index of the stage before which the search ends at first.
+        knobs: the buffers in the streams that its stages write.
     """
 
     first: int
-    after: int
     end: int
-    knobs: list[_Knob] = field(default_factory=list)
+    knobs: list[_Knob]
+
+    def set(self, most: bool = False) -> None:
+        """Make all its buffers as small, or as large, as they may be."""
+        for knob in self.knobs:
+            knob.set(knob.most if most else knob.least)
+
+    @property
+    def forked(self) -> list[_Knob]:
+        return [knob for knob in self.knobs if knob.forked]
+
+    @property
+    def choices(self) -> list[list[_Knob]]:
+        """Which buffers grow: mostly the first are enough, and the last ones are all."""
+        rings = [knob for knob in self.knobs if knob.ring]
+        if not self.forked:
+            return [rings or self.knobs[-1:], self.knobs]
+        return [rings, self.forked, [*self.forked, *rings], self.knobs]
 
 
 class _Sizing:
@@ -83,39 +109,27 @@ class _Sizing:
         self.stages = pipeline.stages
         self.target = pipeline.interval_cycles
         self.sizes = Sizes(dict(pipeline.sizes.rings), {})
-        self._known: dict[bytes, float] = {}
+        self._known: dict[tuple[bytes, int], float] = {}
         self._readers = {name: index for index, stage in enumerate(self.stages) for name in stage.inputs}
 
     def found(self) -> Sizes:
         steps, done = self._steps, 0
         while True:
             for step in steps[done:]:
-                self._set(step.knobs)
+                step.set()
                 if not self._meet(step, step.end):
                     break
             failing = self._first_failing(done)
             if failing is None:
-                break
-            step = steps[failing]
-            self._set(step.knobs)
-            if not self._meet(step, len(self.stages)):
-                self.target = max(self.target, self._reached(step))  # no buffer helps beyond that
-                self._set(step.knobs)
-                self._meet(step, len(self.stages))
+                return Sizes(dict(self.sizes.rings), {name: size for name, size in self.sizes.fifos.items() if size})
+            self._enlarge(steps[failing])
             done = failing + 1
-        return Sizes(dict(self.sizes.rings), {name: size for name, size in self.sizes.fifos.items() if size})
-
-    @staticmethod
-    def _set(knobs: list[_Knob], most: bool = False) -> None:
-        for knob in knobs:
-            knob.set(knob.most if most else knob.least)
 
     def _first_failing(self, done: int) -> int | None:
         """The first step whose stages, and all that follow, miss the target; those before `done` meet it."""
-        low, high = done, len(self._steps)
-        if low == high or self._interval(self._steps[-1].first) <= self.target:
+        if done == len(self._steps) or self._interval(self._steps[-1].first) <= self.target:
             return None
-        high -= 1  # it fails; those below low do not
+        low, high = done, len(self._steps) - 1
         while low < high:
             middle = (low + high) // 2
             if self._interval(self._steps[middle].first) > self.target:
@@ -124,18 +138,32 @@ class _Sizing:
                 low = middle + 1
         return high
 
-    def _reached(self, step: _Step) -> int:
-        """Cycles a frame with the largest buffers.
+    def _enlarge(self, step: _Step) -> None:
+        """Meet the target with all that follows; where no size does, the target is what the largest give.
 
         Raises:
-            StandstillError: they do not come to an end.
+            StandstillError: these do not come to an end.
         """
-        self._set(step.knobs, most=True)
-        network = self._network(step.first)
-        interval = self._interval_of(network)
+        if step.forked:
+            step = replace(step, knobs=[knob.from_here for knob in step.knobs])
+        else:
+            step.set()
+        if self._meet(step, len(self.stages)):
+            return
+        step.set(most=True)
+        interval = self._interval(step.first)
         if interval == math.inf:
-            Run(network).frame()
-        return int(interval)
+            self._tell(step)
+        self.target = int(interval)
+        step.set()
+        self._meet(step, len(self.stages))
+
+    def _tell(self, step: _Step) -> None:
+        try:
+            Run(timed_network(self.pipeline, self.stages[step.first :], self.sizes)).frame()
+        except StandstillError as error:
+            largest = max(step.knobs, key=lambda knob: knob.most)
+            raise StandstillError(f"{error}; a buffer of {largest.most:,} in {largest.name} does not help") from None
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -148,25 +176,29 @@ class _Sizing:
     def _step(self, first: int, after: int) -> _Step:
         new = self.stages[first:after]
         streams = [name for stage in new for name in stage.outputs if name in self._readers]
-        reach = max([after - 1, *(self._readers[name] for name in streams)])
         forks = [stage for stage in new if len(stage.outputs) > 1]
-        reach = max([reach, *map(self._meeting, forks)])
+        reach = max([after - 1, *(self._readers[name] for name in streams), *map(self._meeting, forks)])
         heads = [i for i, stage in enumerate(self.stages) if stage.kernel.holds_rows and i > reach]
         end = min(heads, default=len(self.stages) - 1) + 1
-        frames = 2
-        if forks:
-            frames += sum(stage.kernel.holds_rows for stage in self.stages[first:end])
-        return _Step(first, after, end, self._knobs(streams, frames))
+        # Between two branches there may be as many frames as the longer one has kernels that wait for a whole one.
+        frames = 2 + sum(stage.kernel.holds_rows for stage in self.stages[first:end]) if forks else 2
+        forked = {name for stage in forks for name in stage.outputs}
+        knobs = self._fifos([self.pipeline.streams[name] for name in streams], frames, forked)
+        return _Step(first, end, [*knobs, *self._rings(streams, frames)])
 
-    def _knobs(self, names: list[str], frames: int) -> list[_Knob]:
-        """FIFOs from wide to narrow, then rings: they are made small in this order, and the rings give most."""
-        streams = sorted((self.pipeline.streams[name] for name in names), key=lambda s: s.lanes * s.bits, reverse=True)
-        knobs = [_Knob(self.sizes.fifos, stream.name, 0, frames * stream.beats) for stream in streams]
-        for name in names:
+    def _fifos(self, streams: list[Stream], frames: int, forked: set[str]) -> list[_Knob]:
+        """From wide to narrow: they are made small in this order."""
+        streams = sorted(streams, key=lambda stream: stream.lanes * stream.bits, reverse=True)
+        return [_Knob(self.sizes.fifos, s.name, 0, frames * s.beats, forked=s.name in forked) for s in streams]
+
+    def _rings(self, streams: list[str], frames: int) -> list[_Knob]:
+        """Made small after the FIFOs, so that they give most: a FIFO is a second memory for the same words."""
+        knobs = []
+        for name in streams:
             reader = self.stages[self._readers[name]]
-            if ring := reader.kernel.ring_pixels:
-                most = ring + frames * self.pipeline.streams[name].pixels
-                knobs.append(_Knob(self.sizes.rings, reader.name, ring, most))
+            if least := reader.kernel.ring_pixels:
+                most = least + frames * self.pipeline.streams[name].pixels
+                knobs.append(_Knob(self.sizes.rings, reader.name, least, most, ring=True))
         return knobs
 
     def _meeting(self, fork: Stage) -> int:
@@ -187,40 +219,29 @@ class _Sizing:
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
-    def _network(self, first: int, end: int | None = None, start: int = 0) -> Network:
-        return timed_network(self.pipeline, self.stages[first:end], self.sizes, start)
-
     def _interval(self, first: int, end: int | None = None) -> float:
-        """Cycles a frame of the stages from `first` on, before `end`, once they have settled."""
-        return self._interval_of(self._network(first, end))
-
-    def _interval_of(self, network: Network) -> float:
-        if network.key not in self._known:
-            self._known[network.key] = _settled(network)
-        return self._known[network.key]
-
-    def _runs(self, first: int, end: int) -> bool:
-        """Whether a frame comes to its end."""
-        try:
-            Run(self._network(first, end)).frame()
-        except StandstillError:
-            return False
-        return True
+        """Cycles a frame of the stages from `first` on, before `end`; infinite if none ever ends."""
+        network = timed_network(self.pipeline, self.stages[first:end], self.sizes)
+        known = network.key, self.target
+        if known not in self._known:
+            self._known[known] = _interval(network, self.target)
+        return self._known[known]
 
     # -- search -------------------------------------------------------------------------------------------------------
 
     def _meet(self, step: _Step, end: int) -> bool:
-        """Enlarge rings, or else the FIFOs before them as well, as far as it takes; whether any size is enough."""
-        first, knobs = step.first, step.knobs
+        """Enlarge as few of the buffers as it takes, as far as it takes; whether any size is enough."""
+        first = step.first
         if self._interval(first, end) <= self.target:
             return True
-        rings = [knob for knob in knobs if knob.sizes is self.sizes.rings]
-        for tried in (rings or knobs[-1:], knobs):  # mostly the first is enough
-            self._set(tried, most=True)
+        for tried in step.choices:
+            step.set()
+            for knob in tried:
+                knob.set(knob.most)
             if self._interval(first, end) <= self.target:
                 break
         else:
-            self._set(knobs)
+            step.set()
             return False
         for knob in tried:
             knob.set(knob.least)
@@ -232,47 +253,41 @@ class _Sizing:
         """Set the smallest size that meets the target; `interval` is what the least one gives.
 
         Intervals fall with the size, ever slower and in straight pieces, so that the line through two sizes that are
-        too small meets the target at a size that is too small as well, or at the one that is sought.
+        too small meets the target at a size that is too small as well, or at the one that is sought. Where branches
+        meet there are no such lines: sizes are doubled, and then halved between.
         """
         small, enough = knob.least, knob.most
-        if interval == math.inf:
-            small = self._last_standstill(knob, first, end)
-        step, guess, met = 1, small + 1, False
+        step, guess, met, halved = 1, small + 1, False, knob.forked
         while enough - small > 1:
             knob.set(size := min(max(guess, small + 1), enough - 1))
             found = self._interval(first, end)
             if found <= self.target:
-                guess = (small + size) // 2 if met else size - 1  # the one before is mostly too small
+                guess = (small + size) // 2 if met or halved else size - 1  # the one before is mostly too small
                 enough, met = size, True
             else:
-                fall = (interval - found) / (size - small) if interval < math.inf else 0
+                fall = 0 if halved else (interval - found) / (size - small)
                 step *= 2
-                guess = size + (math.ceil((found - self.target) / fall) if fall > 0 else step)
                 small, interval = size, found
+                if fall > 0:
+                    guess = size + math.ceil((found - self.target) / fall)
+                else:
+                    guess = (small + enough) // 2 if met and halved else size + step
         knob.set(enough)
 
-    def _last_standstill(self, knob: _Knob, first: int, end: int) -> int:
-        """The largest size with which the first frame never ends."""
-        small, runs, step = knob.least, knob.most, 1
-        while runs - small > 1:
-            size = min(small + step, (small + runs) // 2)
-            knob.set(size)
-            if self._runs(first, end):
-                runs = size
-            else:
-                small, step = size, 2 * step
-        return small
 
+def _interval(network: Network, target: int) -> float:
+    """Cycles from frame to frame if they enter no faster than the target: the target if it is met, or more.
 
-def _settled(network: Network) -> float:
-    """Cycles a frame, infinite if it never ends."""
-    run = Run(network)
+    An input that always waits would in time fill all buffers to the brim in front of the slowest kernel, which takes
+    many frames if others are almost as slow. Frames that enter at the pace that is wanted show at once whether they
+    leave at that pace: with a network of buffers a constant lead changes nothing, and too slow a kernel falls behind.
+    """
+    run = Run(network.with_ends(period=target))
     try:
-        if run.settle(FEW_FRAMES):
+        if run.settle(MOST_FRAMES):
             return run.interval
-        # Kernels that are almost equally fast take many frames to fill the buffers between them, or to drain them.
-        late = Run(network.starting(_LATE))
-        late.settle(MOST_FRAMES)
     except StandstillError:
         return math.inf
-    return max(run.interval, late.interval)
+    if run.finished[-1] - run.finished[-5] <= 4 * target:
+        return target  # long and short intervals take turns
+    return max(run.interval, target + 1)

@@ -59,6 +59,8 @@ class Network:
         streams: in any order.
         parts: in any order; every stream is written by one of them at most, and read by one.
         start: cycle before which nothing leaves; a late one lets all buffers fill first.
+        period: cycles from frame to frame that enter, at least. The second one is there with the first, so that kernels
+            are as far ahead as they would be if their input always waited.
 
     Attributes:
         rules: wired, those of the ends too.
@@ -68,7 +70,7 @@ class Network:
         gate: track of the cycles from which on frames may leave.
     """
 
-    def __init__(self, streams: Sequence[Stream], parts: Sequence[Part], start: int = 0) -> None:
+    def __init__(self, streams: Sequence[Stream], parts: Sequence[Part], start: int = 0, period: int = 0) -> None:
         self.streams = tuple(streams)
         self.parts = tuple(parts)
         written = {index for part in parts for index in part.outputs}
@@ -84,7 +86,8 @@ class Network:
         for part in parts:
             self._wire(part)
         for index in self.sources:
-            self.rules.append(Wired(Source((), (), 0), None, (2 * index + 1,), (2 * index,)))
+            source = Source((), (), 0, streams[index].beats, period)
+            self.rules.append(Wired(source, None, (2 * index + 1,), (2 * index,)))
         for index in self.sinks:
             sink = Sink((), (), streams[index].beats)
             self.rules.append(Wired(sink, None, (2 * index, self.gate), (2 * index + 1,)))
@@ -122,9 +125,9 @@ class Network:
         """
         return tuple(track for track in self.logged if track // 2 not in self.sources)
 
-    def starting(self, start: int) -> "Network":
-        """The same network, of which nothing leaves before cycle `start`."""
-        return Network(self.streams, self.parts, start)
+    def with_ends(self, start: int = 0, period: int = 0) -> "Network":
+        """The same network, with other sources and sinks."""
+        return Network(self.streams, self.parts, start, period)
 
     @cached_property
     def program(self) -> np.ndarray:

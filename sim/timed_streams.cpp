@@ -130,14 +130,20 @@ void Track::wake() {
 // -- rules, in the order of their codes -------------------------------------------------------------------------------
 
 struct Source : Rule {
-  Int start;
-  explicit Source(const std::vector<Int>& n) : start(n.at(0)) {}
+  Int released, beats, period, beat = 0;
+  bool second = true;  // the second frame is there with the first
+  explicit Source(const std::vector<Int>& n) : released(n.at(0)), beats(n.at(1)), period(n.at(2)) {}
   void run() override {
     Track *taken = reads[0], *offered = writes[0];
-    if (offered->count == 0) offered->push(start);
+    if (offered->count == 0) offered->push(released);
     for (;;) {
       if (lacks(taken, offered->count)) return;
-      offered->push((*taken)[offered->count - 1] + 1);
+      if (++beat == beats) {
+        beat = 0;
+        if (!second) released += period;
+        second = false;
+      }
+      offered->push(std::max((*taken)[offered->count - 1] + 1, released));
     }
   }
 };

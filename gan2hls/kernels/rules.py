@@ -76,14 +76,16 @@ class Rule(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Source(Rule):
-    """taken → offered: from cycle `start` on a beat is always there."""
+    """taken → offered: from cycle `start` on a beat is always there, but frame f, of `beats` beats, from f - 1 periods on."""
 
     code = 0
     start: int
+    beats: int = 1
+    period: int = 0
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        return (self.start,)
+        return (self.start, self.beats, self.period)
 
     def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
         (taken,), (offered,) = reads, writes
@@ -91,7 +93,8 @@ class Source(Rule):
         while True:
             if len(taken) < len(offered):
                 yield taken, len(offered)
-            offered.append(taken[len(offered) - 1] + 1)
+            released = self.start + max(0, len(offered) // self.beats - 1) * self.period
+            offered.append(max(taken[len(offered) - 1] + 1, released))
 
 
 @dataclass(frozen=True, eq=False)
