@@ -98,7 +98,7 @@ def draw(seed: int) -> Pipeline:
         given: dict[str, Fold] = {}
         for node, tensors, _ in graph.steps():
             if isinstance(node.op, MacOp) and rng.integers(3) == 0:
-                given[node.name] = _draw_fold(rng, node.op, tensor, family)
+                given[node.name] = _draw_fold(rng, node.op, *tensors, family)
                 budget += node.op.kernel(tensors, given[node.name]).multipliers
         pipeline = make_pipeline(graph, choose_folding(graph, multipliers=budget, family=family, given=given))
         if sum(fold.pe * fold.lanes for fold in pipeline.folding.values()) < 90:

@@ -20,7 +20,7 @@ from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.config import read_toml
-from gan2hls.ir import Fold, Graph, Node, TensorType
+from gan2hls.ir import Fold, Graph, Node, Tensors, TensorType
 from gan2hls.kernels.mac import MacKernel
 from gan2hls.kernels.walk import AxisWalk, convolution_axis
 from gan2hls.models import latents, shipped_generator
@@ -130,9 +130,9 @@ class ZeroInserted(ConvTranspose2d):
         conv, inserted = zero_inserted(self, tensor)
         return conv.walks(inserted)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
-        conv, inserted = zero_inserted(self, tensor)
-        return conv.kernel(inserted, fold)
+    def kernel(self, tensors: Tensors, fold: Fold) -> MacKernel:
+        conv, inserted = zero_inserted(self, *tensors)
+        return conv.kernel((inserted,), fold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +150,8 @@ class Upsampled(ConvTranspose2d):
         upsampled = size * self.stride[axis]
         return convolution_axis(upsampled, out_size, 3, 1, max(0, out_size - upsampled + 2) // 2)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
-        kernel = super().kernel(tensor, fold)
+    def kernel(self, tensors: Tensors, fold: Fold) -> MacKernel:
+        kernel, (tensor,) = super().kernel(tensors, fold), tensors
         pixels = tensor.pixels * self.stride[0] * self.stride[1]
         return dataclasses.replace(kernel, input=dataclasses.replace(kernel.input, pixels=pixels))
 
@@ -176,7 +176,7 @@ def with_layers(graph: Graph, form: type[ConvTranspose2d]) -> Graph:
             values["output_padding"] = tuple(kernel[a] - sizes[a] + 2 * values["padding"][a] for a in (0, 1))
         return Node(node.name, form(**values))
 
-    nodes = tuple(other(node, tensor) for node, tensors, _ in graph.steps())
+    nodes = tuple(other(node, *tensors) for node, tensors, _ in graph.steps())
     return dataclasses.replace(graph, nodes=nodes)
 
 
@@ -203,7 +203,7 @@ def most_products(graph: Graph, target: str | None) -> float:
     needed = 0.0
     for node, tensors, _ in graph.steps():
         if isinstance(node.op, MacOp):
-            needed += node.op.macs(tensor) / min(_products(node.op, tensor, target), node.op.codes.shape[3])
+            needed += node.op.macs(*tensors) / min(_products(node.op, *tensors, target), node.op.codes.shape[3])
     return graph.macs() / needed
 
 

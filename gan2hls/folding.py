@@ -163,10 +163,12 @@ def _cheapest(name: str, choices: list[Choice], interval: int) -> Fold:
 def _complete(graph: Graph, chosen: Folding, target: int, family: Family | None) -> Folding:
     """Lanes for the ops that have no folds to choose among."""
     folding: Folding = {}
-    flows = dict.fromkeys(graph.input_types, NO_FLOW)
-    for node, tensors, _ in graph.steps():
+    flows = {node.name: NO_FLOW for node in graph.nodes if not node.inputs}
+    # A node without inputs has the lanes of what takes it, which is folded first.
+    for node, tensors, _ in sorted(graph.steps(), key=lambda step: not step[0].inputs):
         before = max((flows[name] for name in node.inputs), key=lambda flow: flow.lanes / flow.burst, default=NO_FLOW)
-        next_lanes = max((chosen[user].simd for user in graph.users[node.name] if user in chosen), default=0)
+        known = {**chosen, **folding}
+        next_lanes = max((known[user].simd for user in graph.users[node.name] if user in known), default=0)
         flow = replace(before, next_lanes=next_lanes)
         fold = chosen[node.name] if node.name in chosen else node.op.follow(tensors, flow, target, family)
         folding[node.name] = fold

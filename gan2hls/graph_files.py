@@ -92,10 +92,12 @@ def read_graph(folder: Path) -> SavedGraph:
         raise UserError(f"{where}: nodes must be a list, got {listed!r}")
     if version == 1:
         chain = from_mapping(_Chain, document, where)
-        nodes = [_read_node(item, arrays, where) for item in listed]
+        nodes = [
+            _read_node({"inputs": [], **item} if isinstance(item, dict) else item, arrays, where) for item in listed
+        ]
         return _from_chain(chain, nodes)
     header = from_mapping(_Header, document, where)
-    nodes = [_read_node(item, arrays, where, _read_inputs(item, where)) for item in listed]
+    nodes = [_read_node(item, arrays, where) for item in listed]
     return SavedGraph(tuple(nodes), header.outputs, header.ports, header.name)
 
 
@@ -150,13 +152,15 @@ def registered_ops() -> dict[str, type[Op]]:
     return Op.registry
 
 
-def _read_node(item: Any, arrays: Mapping[str, np.ndarray], where: str, inputs: tuple[str, ...] = ()) -> SavedNode:
+def _read_node(item: Any, arrays: Mapping[str, np.ndarray], where: str) -> SavedNode:
     try:
-        name, stem, attributes = item["name"], item["op"], dict(item["attributes"])
+        name, stem, inputs, attributes = item["name"], item["op"], item["inputs"], dict(item["attributes"])
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where}: a node needs name, op and attributes, got {item!r}") from None
+        raise UserError(f"{where}: a node needs name, op, inputs and attributes, got {item!r}") from None
     if not isinstance(name, str) or not isinstance(stem, str):
         raise UserError(f"{where}: name and op of a node must be strings, got {name!r} and {stem!r}")
+    if not isinstance(inputs, list) or not all(isinstance(source, str) for source in inputs):
+        raise UserError(f"{where}: {name}: inputs must be a list of names, got {inputs!r}")
     registry = registered_ops()
     if stem not in registry:
         raise UserError(f"{where}: {name}: unknown op {stem!r} (known: {', '.join(sorted(registry))})")
@@ -165,14 +169,7 @@ def _read_node(item: Any, arrays: Mapping[str, np.ndarray], where: str, inputs: 
         key = f"{name}:{field.name}"
         if key in arrays:
             attributes[field.name] = arrays[key].astype(np.int64)
-    return SavedNode(name, from_mapping(cls, attributes, f"{where}: {name}"), inputs)
-
-
-def _read_inputs(item: Any, where: str) -> tuple[str, ...]:
-    inputs = item.get("inputs") if isinstance(item, Mapping) else None
-    if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
-        raise UserError(f"{where}: a node needs inputs, a list of names, got {item!r}")
-    return tuple(inputs)
+    return SavedNode(name, from_mapping(cls, attributes, f"{where}: {name}"), tuple(inputs))
 
 
 def _to_json(value: Any) -> Any:

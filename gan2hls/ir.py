@@ -195,10 +195,8 @@ class Graph:
             problems.append("the graph has no nodes")
         if problem := top_problem(self.name):
             problems.append(f"graph {problem}")
-        wiring = list(wiring_problems(self.nodes, self.outputs, self.ports, set(self.input_types)))
-        problems += wiring
-        if not wiring:
-            problems += self._type_problems()
+        problems += wiring_problems(self.nodes, self.outputs, self.ports, set(self.input_types))
+        problems += self._type_problems()
         raise_problems(problems, "the integer graph is not valid:")
         return self
 
@@ -206,7 +204,7 @@ class Graph:
         """What is wrong with ops and tensors; what depends on a wrong one is not looked at."""
         types: dict[str, TensorType] = {}
         for node in self.nodes:
-            if not all(name in types for name in node.inputs):
+            if not all(name in types for name in node.inputs) or node.op.arity_problem(len(node.inputs)):
                 continue
             tensors = [types[name] for name in node.inputs]
             found = [f"{node.name} ({type(node.op).__name__}): {line}" for line in node.op.verify(*tensors)]
@@ -221,7 +219,7 @@ class Graph:
             types[node.name] = tensor
         for what, names in (("input", self.input_types), ("output", self.outputs)):
             for name in names:
-                shape = tuple(self.ports[name])
+                shape = tuple(self.ports.get(name, types[name].shape if name in types else ()))
                 if name in types and math.prod(shape) != types[name].elements:
                     having = f"does not have the {types[name].elements} elements of {types[name]}"
                     yield f"{what} {name}: the port's shape {shape} {having}"

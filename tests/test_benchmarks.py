@@ -48,7 +48,7 @@ def test_zero_insertion_gives_the_same_integers_and_walks_every_tap(
     assert conv.macs(inserted) == height * width * kernel**2 * 5 * 4
     form = benchmark.ZeroInserted(codes, 8, None, 1.0, (stride, stride), (padding, padding), (extra, extra))
     fold = Fold(2, 3)
-    assert form.kernel(tensor, fold).cycles == conv.kernel(inserted, fold).cycles
+    assert form.kernel((tensor,), fold).cycles == conv.kernel((inserted,), fold).cycles
     assert form.output_type(tensor) == op.output_type(tensor)
 
 
@@ -64,7 +64,7 @@ def test_upsampling_takes_the_cycles_of_a_convolution_on_the_upsampled_image(
     conv = Conv2d(rng.integers(-128, 128, (3, 3, 5, 4)), 8, padding=(1, 1))
     upsampled = TensorType((8, 8, 5), S8, 1.0)
     for fold in (Fold(1, 1), Fold(2, 3), Fold(4, 5)):
-        assert form.kernel(tensor, fold).cycles == conv.kernel(upsampled, fold).cycles
+        assert form.kernel((tensor,), fold).cycles == conv.kernel((upsampled,), fold).cycles
     assert choose_folding(other, multipliers=8)["up"].pe >= 1
 
 

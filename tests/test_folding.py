@@ -67,7 +67,7 @@ def is_mac(graph: Graph, node: str) -> bool:
 
 def every_fold(op: MacOp, tensor: TensorType) -> Iterator[Fold]:
     """All folds that the op can have, tap blocks included."""
-    most = op.largest_fold(tensor)
+    most = op.largest_fold((tensor,))
     for pe, simd in itertools.product(range(1, most.pe + 1), range(1, most.simd + 1)):
         for taps in itertools.product(range(1, 4), repeat=4):
             if not op.fold_problem(tensor, fold := Fold(pe, simd, 1, *taps)):
@@ -79,10 +79,10 @@ def test_no_balanced_choice_is_better(rng: np.random.Generator) -> None:
     ops = (Conv2d(weights(rng, 3, 2, 4, 3), 8, padding=(1, 1)), requantize(3), Conv2d(weights(rng, 2, 2, 3, 2), 8))
     nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
     graph = Graph.chain(TensorType((4, 4, 4), S8, 1.0), nodes, (4, 4, 4), (2, 3, 4)).verify()
-    types = graph.types
+    types = list(graph.types.values())
 
     def cost_of(index: int, fold: Fold) -> tuple[int, int]:
-        kernel = ops[index].kernel(types[index], fold)
+        kernel = ops[index].kernel((types[index],), fold)
         return kernel.multipliers, kernel.cycles
 
     costs = [{cost_of(i, fold) for fold in every_fold(ops[i], types[i])} for i in (0, 2)]
@@ -111,7 +111,7 @@ def test_a_wanted_interval_is_met_with_as_few_multipliers_as_it_takes(graph: Gra
             others = (
                 node.op.kernel(tensors, Fold(pe, simd))
                 for pe in range(1, node.op.codes.shape[3] + 1)
-                for simd in range(1, tensor.channels + 1)
+                for simd in range(1, tensors[0].channels + 1)
             )
             assert not [k for k in others if k.multipliers < chosen.multipliers and k.cycles <= interval]
     assert make_pipeline(graph, folding).interval_cycles <= interval
@@ -128,7 +128,9 @@ def test_products_share_the_multipliers_of_a_family(rng: np.random.Generator) ->
     for low, family, expected in ((-8, "ecp5", 1), (-7, "ecp5", 2), (-8, "xcup", 2)):
         codes[0, 0, 0, 0] = low
         op = ConvTranspose2d(codes, 4, stride=(2, 2), padding=(1, 1))
-        graph = Graph.chain(TensorType((4, 4, 6), IntType(10, True), 1.0), (Node("up", op),), (6, 4, 4), (6, 8, 8)).verify()
+        graph = Graph.chain(
+            TensorType((4, 4, 6), IntType(10, True), 1.0), (Node("up", op),), (6, 4, 4), (6, 8, 8)
+        ).verify()
         fold = choose_folding(graph, multipliers=9, family=FAMILIES[family])["up"]
         assert fold.packing == min(expected, fold.pe)
 
@@ -185,8 +187,8 @@ def test_more_products_than_64_bits_hold_are_refused(
     graph = Graph.chain(
         TensorType((1, 1, 1), IntType(bits, True), 1.0), (Node("fc", Dense(codes, bits)),), (1, 1, 1), (8, 1, 1)
     )
-    ((_, tensor, _),) = graph.steps()
-    assert graph.node("fc").op.most_packing(tensor) == most
+    ((_, tensors, _),) = graph.steps()
+    assert graph.node("fc").op.most_packing(*tensors) == most
     reason = f"packing {packing} is not supported; use 1 to {most}: its products take {needs} bits of 64"
     with pytest.raises(UserError, match=f"^folding of fc: {reason}$"):
         gan2hls.build(graph, tmp_path / "out", folding={"fc": {"pe": 8, "simd": 1, "packing": packing}})
@@ -211,11 +213,12 @@ def test_all_that_is_wrong_is_said_at_once(graph: Graph) -> None:
 def test_stages_and_streams_fit_together(graph: Graph) -> None:
     pipeline = make_pipeline(graph, choose_folding(graph, multipliers=50, given={"up.1": (5, 3), "last": (2, 5)}))
     assert len(pipeline.streams) == len(pipeline.stages) + 1
-    names = [item.name for item in (*pipeline.stages, *pipeline.streams)]
+    names = [item.name for item in (*pipeline.stages, *pipeline.streams.values())]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]\w*", name) for name in names)
     converters = 0
-    for stage, before, after in zip(pipeline.stages, pipeline.streams, pipeline.streams[1:], strict=False):
+    for stage in pipeline.kernels:
+        before, after = (pipeline.streams[name] for (name,) in (stage.inputs, stage.outputs))
         if stage.module == "width_converter":
             converters += 1
             assert before.lanes != after.lanes

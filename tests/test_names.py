@@ -76,7 +76,7 @@ def test_the_memories_of_two_layers_are_never_one(tmp_path: Path) -> None:
 
 def test_no_layer_is_called_like_a_fifo() -> None:
     pipeline = make_pipeline(chain(ODD), choose_folding(chain(ODD), multipliers=4))
-    assert not {stage.name for stage in pipeline.stages} & {f"u_{stream.name}_fifo" for stream in pipeline.streams}
+    assert not {stage.name for stage in pipeline.stages} & {f"u_{name}_fifo" for name in pipeline.streams}
 
 
 def test_a_layer_without_a_name_is_refused() -> None:

@@ -50,7 +50,7 @@ def pipeline_of(*nodes: Node, shape: tuple[int, int, int] = (1, 1, 6), multiplie
     graph = Graph.chain(TensorType(shape, S8, 0.03), nodes, (shape[2], *shape[:2]), ())
     height, width, channels = graph.output.shape
     door = (channels, height, width) if height * width > 1 else (channels,)
-    graph = dataclasses.replace(graph, door_output_shape=door).verify()
+    graph = dataclasses.replace(graph, ports={**graph.ports, graph.outputs[0]: door}).verify()
     return make_pipeline(graph, choose_folding(graph, multipliers=multipliers))
 
 
@@ -104,7 +104,9 @@ def test_rows_say_what_the_pipeline_says() -> None:
     rows = layer_rows(pipeline)
     graph = pipeline.graph
     assert [row.name for row in rows] == [node.name for node in graph.computed]
-    assert [row.input_shape for row in rows] + [rows[-1].output_shape] == [tensor.shape for tensor in graph.types]
+    assert [row.input_shape for row in rows] + [rows[-1].output_shape] == [
+        tensor.shape for tensor in graph.types.values()
+    ]
     assert sum(row.macs for row in rows) == graph.macs()
     assert sum(row.multipliers for row in rows) == pipeline.mac_multipliers + pipeline.other_multipliers
     assert [row.parameters for row in rows] == [120, 10, 320, 8, 64, 2, 256]

@@ -16,10 +16,10 @@ from gan2hls.folding import choose_folding
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape
-from gan2hls.pipeline import Pipeline
-from gan2hls.schedule import STREAM_DEPTH, Buffers, Model, predict
+from gan2hls.pipeline import STREAM_DEPTH, Pipeline
+from gan2hls.schedule import Buffers, Model, predict
 from gan2hls.simulate import RtlDesign, simulate_rtl
-from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, rings, with_ring
+from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, with_fifo, with_ring
 
 MANY_FRAMES = 20
 """Enough for the buffers between kernels of almost the same speed to fill."""
@@ -50,14 +50,11 @@ def draw_pipeline(rng: np.random.Generator) -> Pipeline:
 
 def shrunk(pipeline: Pipeline) -> Iterator[tuple[str, Pipeline]]:
     """The pipeline with one word or beat less in one buffer, for each that is larger than its kernel alone needs."""
-    for index, words in rings(pipeline).items():
-        if words > least_ring(pipeline, index):
-            yield f"ring of stage {index}", with_ring(pipeline, index, words - 1)
-    for index, stream in enumerate(pipeline.streams):
-        if stream.depth > STREAM_DEPTH:
-            streams = list(pipeline.streams)
-            streams[index] = replace(stream, depth=stream.depth - 1)
-            yield f"stream {index}", replace(pipeline, streams=tuple(streams))
+    for stage, words in pipeline.sizes.rings.items():
+        if words > least_ring(pipeline, stage):
+            yield f"ring of {stage}", with_ring(pipeline, stage, words - 1)
+    for stream, depth in pipeline.sizes.fifos.items():
+        yield f"FIFO in {stream}", with_fifo(pipeline, stream, depth - 1)
 
 
 def test_buffers_are_as_large_as_it_takes_and_no_larger(rng: np.random.Generator) -> None:
@@ -73,12 +70,13 @@ def test_buffers_are_as_large_as_it_takes_and_no_larger(rng: np.random.Generator
             assert ends[-1] - ends[0] > 10 * slowest, f"{what} is too large:\n{describe(pipeline)}"
 
 
-def alone(pipeline: Pipeline, index: int, ring: int) -> float:
+def alone(pipeline: Pipeline, name: str, ring: int) -> float:
     """Mean interval of a MAC kernel whose input always waits and whose output is always taken; infinite if it hangs."""
-    stream = replace(pipeline.streams[index + 1], depth=STREAM_DEPTH)
-    buffers = Buffers([0] * index + [ring], [STREAM_DEPTH] * (index + 2))
-    part = replace(pipeline, stages=pipeline.stages[: index + 1], streams=(*pipeline.streams[: index + 1], stream))
-    run = Model(part).run(buffers, index)
+    stage = next(made for made in pipeline.stages if made.name == name)
+    (before,), (after,) = stage.inputs, stage.outputs
+    streams = {stream: pipeline.streams[stream] for stream in (before, after)}
+    part = replace(pipeline, stages=(stage,), streams=streams, inputs={"in": before}, outputs={"out": after})
+    run = Model(part).run(Buffers([ring], [STREAM_DEPTH] * 2))
     try:
         for _ in range(40):
             run.frame()
@@ -92,11 +90,12 @@ def test_the_least_ring_is_the_least(rng: np.random.Generator) -> None:
     tried = 0
     while tried < 60:
         pipeline = draw_pipeline(rng)
-        for index in rings(pipeline):
+        for name in pipeline.sizes.rings:
             tried += 1
-            cycles, least = pipeline.stages[index].cycles, least_ring(pipeline, index)
-            assert alone(pipeline, index, least) == cycles, describe(pipeline)
-            assert least == 1 or alone(pipeline, index, least - 1) > cycles, describe(pipeline)
+            cycles = next(stage.cycles for stage in pipeline.stages if stage.name == name)
+            least = least_ring(pipeline, name)
+            assert alone(pipeline, name, least) == cycles, describe(pipeline)
+            assert least == 1 or alone(pipeline, name, least - 1) > cycles, describe(pipeline)
 
 
 def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
@@ -110,8 +109,8 @@ def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
     model = predict(pipeline, MANY_FRAMES)
     assert set(np.diff(model.finished)) == {pipeline.interval_cycles} == {24}
     assert predict(pipeline).steady
-    ring = max(rings(pipeline))
-    tight = with_ring(pipeline, ring, rings(pipeline)[ring] - 2)
+    ring, words = list(pipeline.sizes.rings.items())[-1]
+    tight = with_ring(pipeline, ring, words - 2)
     assert set(np.diff(predict(tight, MANY_FRAMES).finished)) == {24, 26}
     assert not predict(tight).steady
 

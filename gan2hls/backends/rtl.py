@@ -173,7 +173,9 @@ def _instances(pipeline: Pipeline, top: str) -> list[_Instance]:
     made = []
     for stage in pipeline.stages:
         files = {_parameter(key): _memory_parameter(top, stage, key, memory) for key, memory in stage.memories.items()}
-        made.append(_Instance(stage.name, stage.module, {**stage.parameters, **files}, stage.inputs, stage.outputs))
+        lists: dict[str, int | str] = {key: list_literal(values) for key, values in stage.kernel.lists.items()}
+        parameters: dict[str, int | str] = {**stage.parameters, **lists, **files}
+        made.append(_Instance(stage.name, stage.module, parameters, stage.inputs, stage.outputs))
     return made
 
 
@@ -193,6 +195,11 @@ def bench_text(designs: Sequence[tuple[str, Pipeline]]) -> str:
 def _parameter(memory: str) -> str:
     """Parameter that takes a memory's file: `negative_bias` → `NegativeBiasFile`."""
     return "".join(part.capitalize() for part in memory.split("_")) + "File"
+
+
+def list_literal(values: Sequence[int]) -> str:
+    """Several integers as a parameter, 32 bits each, the first in the low ones."""
+    return "{" + ", ".join(f"32'd{value}" for value in reversed(values)) + "}"
 
 
 def memory_text(memory: Memory) -> str:

@@ -5,7 +5,6 @@ what yosys counted (`benchmarks/estimate.py`).
 """
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 

@@ -15,7 +15,7 @@ class AddKernel(Kernel):
     subtract: bool = False
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def parameters(self) -> dict[str, int]:
         return {
             "Inputs": len(self.inputs),
             "Beats": self.output.beats,

@@ -117,6 +117,11 @@ class Kernel(ABC):
     def parameters(self) -> dict[str, int]:
         """Parameters of the module, as in docs/architecture.md."""
 
+    @property
+    def lists(self) -> dict[str, tuple[int, ...]]:
+        """Parameters that are several integers, one for each port: 32 bits each in RTL, an array in C++."""
+        return {}
+
     @cached_property
     def memories(self) -> dict[str, Memory]:
         """Read-only memories by name, in the order of the module's parameters."""

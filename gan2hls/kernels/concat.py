@@ -21,13 +21,16 @@ class ConcatKernel(Kernel):
         return tuple(ceil_div(port.channels, port.lanes) for port in self.inputs)
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def lists(self) -> dict[str, tuple[int, ...]]:
+        return {"PixelBeats": self.pixel_beats}
+
+    @property
+    def parameters(self) -> dict[str, int]:
         return {
             "Inputs": len(self.inputs),
             "Pixels": self.output.pixels,
             "Lanes": self.output.lanes,
             "Bits": self.output.bits,
-            "PixelBeats": self.pixel_beats,
         }
 
     def rules(self) -> tuple[rules.Rule, ...]:

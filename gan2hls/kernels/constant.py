@@ -19,7 +19,7 @@ class ConstantKernel(Kernel):
     values: np.ndarray
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def parameters(self) -> dict[str, int]:
         return {"Beats": self.output.beats, "Lanes": self.output.lanes, "Bits": self.output.bits}
 
     @cached_property

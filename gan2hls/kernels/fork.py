@@ -13,7 +13,11 @@ class Fork(Kernel):
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"Outputs": len(self.outputs), "Bits": self.input.lanes * self.input.bits}
+        return {
+            "Outputs": len(self.outputs),
+            "Beats": self.input.beats,
+            "Bits": self.input.lanes * self.input.bits,
+        }
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.fork(len(self.outputs))

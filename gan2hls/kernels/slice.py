@@ -16,7 +16,7 @@ class SliceKernel(Kernel):
     start: int
 
     @property
-    def parameters(self) -> dict[str, int | tuple[int, ...]]:
+    def parameters(self) -> dict[str, int]:
         return {
             "Pixels": self.input.pixels,
             "Channels": self.input.channels,

@@ -1,9 +1,10 @@
 """Add and Sub: exact sums and differences of integers that mean the same, so that the result is some bits wider.
 
-    Add: y = x[0] + x[1] + …        Sub: y = x[0] - x[1]
+Add: y = x[0] + x[1] + …        Sub: y = x[0] - x[1]
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,6 +54,7 @@ class _Sum(Op):
         return AddKernel(ports, (Port.of(self.output_type(*tensors), fold.pe),), self.subtracts)
 
 
+@dataclass(frozen=True)
 class Add(_Sum):
     """The sum of two tensors or more, of equal shapes, types and scales."""
 
@@ -61,6 +63,7 @@ class Add(_Sum):
     subtracts: ClassVar[bool] = False
 
 
+@dataclass(frozen=True)
 class Sub(_Sum):
     """The first tensor less the second, of equal shapes, types and scales."""
 

@@ -20,6 +20,7 @@ class LayerRow:
     Attributes:
         name: of the node.
         type: class name of the op.
+        inputs: names of the ops, or of the network's inputs, whose results it takes.
         detail: kernel and stride of a convolution, function of a table; "" elsewhere.
         input_shape, output_shape: (height, width, channels).
         input_type, output_type: integer types.
@@ -38,6 +39,7 @@ class LayerRow:
 
     name: str
     type: str
+    inputs: tuple[str, ...]
     detail: str
     input_shape: tuple[int, int, int]
     output_shape: tuple[int, int, int]
@@ -81,6 +83,7 @@ def _layer_row(pipeline: Pipeline, node: Node, tensors: Tensors, output: TensorT
     return LayerRow(
         name=node.name,
         type=type(op).__name__,
+        inputs=node.inputs,
         detail=op.detail,
         input_shape=tensor.shape,
         output_shape=output.shape,

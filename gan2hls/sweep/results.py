@@ -60,6 +60,7 @@ def _with_estimate(report: PointReport, values: dict[str, Any], clock_mhz: float
             fold=layer["fold"],
             usage=Usage(**layer["usage"]),
             stage=layer["stage"],
+            inputs=tuple(layer["inputs"]) if "inputs" in layer else None,
         )
         for layer in layers
     )

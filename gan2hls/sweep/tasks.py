@@ -217,7 +217,7 @@ def _layer_values(pipeline: Pipeline, layer: LayerEstimate) -> dict[str, Any]:
     if layer.layer:
         op, tensors, output = nodes[layer.layer]
         more = {"name": layer.layer, "type": type(op).__name__, "macs": op.macs(*tensors)}
-        more["weight_bits"] = op.stored_weight_bits
+        more |= {"weight_bits": op.stored_weight_bits, "inputs": list(pipeline.graph.node(layer.layer).inputs)}
         return {**values, **more, "shape": list(output.shape), "output_bits": output.int_type.bits}
     shape, output_bits = _between(pipeline, layer.stage)
     more = {"name": layer.stage, "type": layer.kernel, "weight_bits": None, "macs": 0}

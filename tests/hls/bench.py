@@ -126,8 +126,8 @@ def pipeline_of(tensor: TensorType, ops: Sequence[Op], folds: Sequence[Fold]) ->
     nodes = tuple(Node(f"op_{index}", op) for index, op in enumerate(ops))
     shape = (tensor.channels, *tensor.shape[:2])
     graph = Graph.chain(tensor, nodes, shape, (1,))
-    output = graph.types[-1]
-    graph = replace(graph, door_output_shape=(output.channels, *output.shape[:2])).verify()
+    output = graph.output
+    graph = replace(graph, ports={**graph.ports, graph.outputs[0]: (output.channels, *output.shape[:2])}).verify()
     folding: Folding = {node.name: fold for node, fold in zip(nodes, folds, strict=True)}
     return make_pipeline(graph, folding)
 

@@ -119,7 +119,7 @@ def test_mac_kernels_are_exact(stem: str, count: int, rng: np.random.Generator, 
         stage = case.pipeline.stages[0]
         busy = sum(busy_steps(stage))
         assert library.iterations(case) == [busy + waiting(stage)], stage.parameters
-        assert stage.cycles == max(busy, case.pipeline.streams[0].beats)
+        assert stage.cycles == max(busy, case.pipeline.input.beats)
 
 
 def tall(rng: np.random.Generator, name: str) -> Case:

@@ -272,7 +272,7 @@ def test_tables_at_all_widths(kind, bits):
     model = float_model((4,), nn.Linear(4, 4), modules[kind])
     config = QuantizeConfig(output_bits=bits, table_bits=min(bits, 12))
     graph = integerize(quantize_float_model(model, samples((4,)), config))
-    op, tensor = graph.computed[-1].op, graph.types[-2]
+    op, tensor = graph.computed[-1].op, list(graph.types.values())[-2]
     assert isinstance(op, Lookup)
     assert op.function == kind
     assert op.output.bits == bits

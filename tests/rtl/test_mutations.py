@@ -161,9 +161,12 @@ def simulate(runs: dict[str, tuple[Pipeline, np.ndarray, Mutant | None]], folder
         sources += write_design(folder / top, top, pipeline, mutant)
         for memory in (folder / top).glob("*.mem"):
             shutil.copyfile(memory, folder / memory.name)
-        np.save(folder / f"{top}.input.npy", to_beats(x, pipeline.input))
-        work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
-        jobs.append({"top": top, "free_frames": len(x), "timeout_cycles": 20 * work + 1000})
+        np.save(folder / f"{top}.s_axis.npy", to_beats(x, pipeline.input))
+        work = sum(stage.cycles for stage in pipeline.stages) + sum(
+            stream.beats for stream in pipeline.streams.values()
+        )
+        ports = {"slaves": ["s_axis"], "masters": ["m_axis"]}
+        jobs.append({"top": top, **ports, "free_frames": len(x), "timeout_cycles": 20 * work + 1000})
     (folder / "bench.sv").write_text(bench_text([(top, pipeline) for top, (pipeline, _, _) in runs.items()]))
     (folder / "job.json").write_text(json.dumps({"stalls": True, "seed": 1, "designs": jobs}))
     (folder / "sources.f").write_text("".join(f"{path}\n" for path in sources))
@@ -194,7 +197,7 @@ def difference(folder: Path, top: str, pipeline: Pipeline, x: np.ndarray) -> str
     expected = pipeline.graph.run_stream(x)
     for kind in ("free", "stalled"):
         try:
-            got = from_beats(np.load(folder / f"{top}.{kind}.npy"), pipeline.output, pipeline.graph.output.shape)
+            got = from_beats(np.load(folder / f"{top}.m_axis.{kind}.npy"), pipeline.output, pipeline.graph.output.shape)
         except Gan2HlsError as error:
             return str(error)
         if (got != expected).any():
