@@ -19,6 +19,7 @@ from gan2hls.network import Network, StandstillError
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
 from gan2hls.schedule import MOST_FRAMES, Run, timed_network
 
+
 def size_buffers(pipeline: Pipeline) -> Pipeline:
     """The pipeline with rings and FIFOs that let frames follow each other as fast as its slowest kernel takes them.
 
@@ -171,7 +172,8 @@ class _Sizing:
     def _steps(self) -> list[_Step]:
         """From the outputs to the inputs: stages that hold rows, and what lies behind each of them."""
         heads = [i for i, stage in enumerate(self.stages) if i == 0 or stage.kernel.holds_rows]
-        return [self._step(first, after) for first, after in zip(heads, [*heads[1:], len(self.stages)], strict=True)][::-1]
+        ends = [*heads[1:], len(self.stages)]
+        return [self._step(first, after) for first, after in zip(heads, ends, strict=True)][::-1]
 
     def _step(self, first: int, after: int) -> _Step:
         new = self.stages[first:after]

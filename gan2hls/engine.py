@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan2hls.files import made_folder, sha256
+from gan2hls.files import sha256
 from gan2hls.kept import kept_file
 from gan2hls.network import Engine, Network, PythonEngine
 from gan2hls.resources import resource
@@ -33,8 +33,9 @@ class CompiledEngine(Engine):
         sizes = np.array([network.kept, network.per_frame], dtype=np.int64).T.ravel()
         tables = (_Integers * len(network.tables))(*map(_pointer, network.tables))
         table_sizes = np.array([len(table) for table in network.tables], dtype=np.int64)
+        program, rules = _pointer(network.program), len(network.rules)
         self._handle = library.timed_streams_new(
-            len(network.kept), _pointer(sizes), len(network.rules), _pointer(network.program), tables, _pointer(table_sizes)
+            len(network.kept), _pointer(sizes), rules, program, tables, _pointer(table_sizes)
         )
         if not self._handle:
             raise MemoryError(f"no memory for {sum(network.kept):,} cycles of a timed network")

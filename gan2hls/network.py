@@ -1,8 +1,8 @@
 """Timed networks: rules of time put together by the streams that they share, and run frame by frame.
 
 The network knows nothing of pipelines. It has streams, each with at most one part that writes it and one that reads
-it; a stream that nobody writes always waits, and one that nobody reads is always taken. Two engines run it: the compiled
-one (`engine`), and the reference in Python, which is what the rules themselves say.
+it; a stream that nobody writes always waits, and one that nobody reads is always taken. Two engines run it: the
+compiled one (`engine`), and the reference in Python, which does what the rules themselves say.
 """
 
 import hashlib
@@ -53,7 +53,8 @@ class Wired:
 class Network:
     """Parts and streams as rules and tracks.
 
-    Tracks 2n and 2n + 1 are what stream n offered and what was taken of it; the `gate` and tracks of the parts' own follow.
+    Tracks 2n and 2n + 1 are what stream n offered and what was taken of it; then come the `gate`, and tracks of the
+    parts' own.
 
     Args:
         streams: in any order.

@@ -1,4 +1,4 @@
-"""Timed networks: the compiled engine is the reference, rule by rule and cycle by cycle; a standstill says who waits."""
+"""Timed networks: the compiled engine is the reference, cycle by cycle, and a standstill says who waits for whom."""
 
 from dataclasses import dataclass, field
 
@@ -178,7 +178,8 @@ def test_the_compiled_engine_is_the_reference(rng: np.random.Generator, compiled
         assert library is not None
         one, other = compiled(network, library), PythonEngine(network)
         for _ in range(5):
-            assert (problem := outcome(one)) == outcome(other)
+            problem = outcome(one)
+            assert problem == outcome(other)
             assert_equal_tracks(network, one, other)
             if problem:
                 break

@@ -11,6 +11,7 @@ from gan2hls.integers import ceil_div
 from gan2hls.kernels.rules import Rule
 from gan2hls.tensors import TensorType
 
+
 @dataclass(frozen=True)
 class Fold:
     """How much of an op works at once: `simd` input channels and `pe` output channels a cycle.

@@ -33,9 +33,9 @@ class Timetable:
 class Load(Rule):
     """offered, finished → taken: words enter a ring of `ring` words whose oldest ones pixels free, row by row.
 
-    Invariant: `freeing` is the first pixel that frees word number `freed - 1` of all frames, and `freed` > k - ring once
-    word k is taken: its room is that of word k - ring. Room is seen two cycles after the pixel is finished: the release
-    and the arrival have a register each.
+    Invariant: once pixel `freeing` is done, the first `freed` words of all frames are free. Word k takes the room of
+    word k - ring, so that it waits for the first pixel with `freed` > k - ring. Room is seen two cycles after the pixel
+    is finished: the release and the arrival have a register each.
     """
 
     code = 13

@@ -68,8 +68,10 @@ class Parts(Rule):
 
 @dataclass(frozen=True, eq=False)
 class Gather(Rule):
-    """offered, output taken → taken, output offered: `parts[n]` narrow beats gather to wide beat n, which leaves its
-    room at once."""
+    """offered, output taken → taken, output offered: `parts[n]` narrow beats gather to wide beat n.
+
+    A wide beat makes room at once, in the cycle in which its last part is taken or the wide beat before it left.
+    """
 
     code = 10
     parts: tuple[int, ...]
@@ -99,7 +101,10 @@ class Gather(Rule):
 
 @dataclass(frozen=True, eq=False)
 class Pour(Rule):
-    """offered, output taken → taken: beats of `puts` elements enter while at most `room` are in, which leave by `takes`."""
+    """offered, output taken → taken: beats of `puts` elements enter while at most `room` elements are in.
+
+    They leave in beats of `takes` elements.
+    """
 
     code = 11
     room: int

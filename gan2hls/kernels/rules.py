@@ -1,10 +1,10 @@
 """When each beat moves: the exact cycles of the hardware, without simulating a cycle.
 
-A stream is two tracks of cycles that grow: `offered[k]`, from which on its beat k is valid, written by the kernel before
-it, and `taken[k]`, in which that beat moves, written by the kernel behind it. A kernel is a few rules that extend
-tracks: those of its streams ("in0.offered", "out1.taken", by the kernel's ports) and tracks of its own (any other name).
-Each entry of a track follows from entries of others and is written once, so that it does not matter in which order the
-rules run; a rule waits for exactly the entries that it needs. That a kernel's input side and its output side are rules of
+A stream is two tracks of cycles that grow: `offered[k]`, from which on its beat k is valid, written by the kernel
+before it, and `taken[k]`, in which that beat moves, written by the kernel behind it. A kernel is a few rules that
+extend tracks: those of its streams ("in0.offered", "out1.taken", by its ports) and tracks of its own (any other name). Each
+entry of a track follows from entries of others and is written once, so that it does not matter in which order the rules
+run; a rule waits for exactly the entries that it needs. That a kernel's input side and its output side are rules of
 their own lets a beat leave while the next one has not come, as forks and joins ask for.
 
 A rule is data: the tracks that it reads and writes, numbers, and tables. `steps` says what it means, in Python; the
@@ -76,7 +76,10 @@ class Rule(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Source(Rule):
-    """taken → offered: from cycle `start` on a beat is always there, but frame f, of `beats` beats, from f - 1 periods on."""
+    """taken → offered: from cycle `start` on a beat is always there, but frame f only from f - 1 periods on.
+
+    A frame is `beats` beats.
+    """
 
     code = 0
     start: int
@@ -121,9 +124,9 @@ class Sink(Rule):
 
 @dataclass(frozen=True, eq=False)
 class Take(Rule):
-    """`inputs` tracks offered, then tracks of departures → taken, of each input: all inputs at once, once there is room.
+    """`inputs` tracks offered, then tracks of departures → taken, of each input: all at once, when there is room.
 
-    Beat k finds room the cycle after departure (k - room) // group, of all that leave.
+    Beat k finds room the cycle after departure (k - room) // group of each track of departures.
     """
 
     code = 2
@@ -226,7 +229,7 @@ class Enter(Rule):
 
 @dataclass(frozen=True, eq=False)
 class Exit(Rule):
-    """moves, taken → exits: registers that hold while the beat at their end waits for one of two entries behind them."""
+    """moves, taken → exits: registers hold while the beat at their end waits for one of two entries behind them."""
 
     code = 5
 
@@ -321,7 +324,7 @@ def fifo(depth: int) -> tuple[Rule, ...]:
 
 
 def registers(delay: int) -> tuple[Rule, ...]:
-    """`requantize.sv`, `lookup.sv`: `delay` registers that move together while the skid buffer behind them takes beats."""
+    """`requantize.sv`, `lookup.sv`: `delay` registers move together while the skid buffer behind them takes beats."""
     return (Enter(("in0.offered", "exits"), ("in0.taken", "moves"), delay=delay), *leave())
 
 
