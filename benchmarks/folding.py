@@ -153,7 +153,7 @@ class Upsampled(ConvTranspose2d):
     def kernel(self, tensors: Tensors, fold: Fold) -> MacKernel:
         kernel, (tensor,) = super().kernel(tensors, fold), tensors
         pixels = tensor.pixels * self.stride[0] * self.stride[1]
-        return dataclasses.replace(kernel, input=dataclasses.replace(kernel.input, pixels=pixels))
+        return dataclasses.replace(kernel, inputs=(dataclasses.replace(kernel.input, pixels=pixels),))
 
 
 def with_layers(graph: Graph, form: type[ConvTranspose2d]) -> Graph:

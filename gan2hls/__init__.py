@@ -9,7 +9,8 @@ assert (project.csim(z) == graph.run(z)).all()
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gan2hls.version import __version__
+
 __all__ = ["CosimResult", "Graph", "Project", "__version__", "build", "load", "quantize"]
 
 if TYPE_CHECKING:

@@ -29,7 +29,15 @@ from gan2hls.integerize import integerize
 from gan2hls.ir import Fold, Graph
 from gan2hls.kept import kept_file
 from gan2hls.pipeline import Pipeline
-from gan2hls.project_files import VECTORS, ProjectSettings, random_frames, read_project, write_project
+from gan2hls.project_files import (
+    CLOCK_MHZ,
+    PART,
+    VECTORS,
+    ProjectSettings,
+    random_frames,
+    read_project,
+    write_project,
+)
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
@@ -38,10 +46,6 @@ from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.targets import target as target_of
 from gan2hls.tools import Tool, find_tool, require_tool, run_tool
-
-PART = "xczu7ev-ffvc1156-2-e"
-CLOCK_MHZ = 200.0
-
 
 if TYPE_CHECKING:
     Model = nn.Module
@@ -61,7 +65,7 @@ def load(source: Model | Path | str, *, architecture: Path | str | Mapping[str, 
 @checked
 def quantize(
     model: Model,
-    calibration: np.ndarray | torch.Tensor,
+    calibration: np.ndarray | torch.Tensor | Mapping[str, Any],
     *,
     weight_bits: int = 8,
     activation_bits: int = 8,
@@ -73,7 +77,8 @@ def quantize(
 
     Args:
         model: any module that torch.fx can trace, of supported layers.
-        calibration: (n, *input shape) samples of the input, in torch's order.
+        calibration: (n, *input shape) samples of the input, in torch's order; of several inputs, a mapping of such
+            arrays by the names of `forward`'s arguments.
         weight_bits: 1 to 16.
         activation_bits: 2 to 16.
         method: how activation ranges are found: "auto", "minmax" or "percentile".
@@ -85,28 +90,38 @@ def quantize(
     """
     values = {"weight_bits": weight_bits, "activation_bits": activation_bits, "method": method, **options}
     config = from_mapping(QuantizeConfig, {**values, "layers": dict(overrides or {})}, "quantize")
-    samples = calibration_samples(calibration)
-    float_model = from_torch.trace(model, None if isinstance(model, from_torch.Chain) else tuple(samples.shape[1:]))
+    samples: Any = (
+        {name: calibration_samples(values, f" of {name}") for name, values in calibration.items()}
+        if isinstance(calibration, Mapping)
+        else calibration_samples(calibration)
+    )
+    shapes: Any = (
+        {name: tuple(values.shape[1:]) for name, values in samples.items()}
+        if isinstance(samples, Mapping)
+        else tuple(samples.shape[1:])
+    )
+    float_model = from_torch.trace(model, None if isinstance(model, from_torch.Chain) else shapes)
     return integerize(quantize_float_model(float_model, samples, config))
 
 
-def calibration_samples(values: Any) -> torch.Tensor:
-    """Samples (n, *input shape) as a tensor.
+def calibration_samples(values: Any, of: str = "") -> torch.Tensor:
+    """Samples (n, *input shape) as a tensor; `of` says in messages which ones they are.
 
     Raises:
         UserError: no array of real numbers, or without a batch.
     """
+    what = f"calibration samples{of}"
     try:
         array = real_array(values)
         samples = torch.as_tensor(array)
     except UserError as error:
-        raise UserError(f"calibration samples must be an array of real numbers: {error}") from None
+        raise UserError(f"{what} must be an array of real numbers: {error}") from None
     except TypeError as error:  # of numbers that torch has not, such as those of 128 bits
-        raise UserError(f"calibration samples of {array.dtype} are not supported: {error}") from None
+        raise UserError(f"{what} of {array.dtype} are not supported: {error}") from None
     if samples.ndim not in (2, 4):
         hint = "; one sample needs a batch around it: x[None]" if samples.ndim in (1, 3) else ""
         raise UserError(
-            f"calibration samples have shape {tuple(samples.shape)}; expected (n, features) or (n, channels, height, "
+            f"{what} have shape {tuple(samples.shape)}; expected (n, features) or (n, channels, height, "
             f"width), the batch first{hint}"
         )
     return samples

@@ -16,7 +16,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, RisingEdge, gather, with_timeout
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 PERIOD_NS = 10
@@ -68,8 +68,9 @@ async def send_and_receive(sources, sinks, frames, timeout_cycles):
     """
     count = len(next(iter(frames.values())))
     offered = [await send(source, frames[name]) for name, source in sources.items()]
-    running = [cocotb.start_soon(receive(sink, count, timeout_cycles)) for sink in sinks.values()]
-    found = {name: await task for name, task in zip(sinks, running, strict=True)}
+    # Together, so that whoever waits for this hears of a failure at any of them.
+    results = await gather(*(receive(sink, count, timeout_cycles) for sink in sinks.values()))
+    found = dict(zip(sinks, results, strict=True))
     cycle = PERIOD_NS * 1000
     first = [int(min(times)) // cycle for times in zip(*offered, strict=True)]
     last = [int(max(times)) // cycle for times in zip(*(taken for _, taken in found.values()), strict=True)]

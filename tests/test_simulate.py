@@ -30,6 +30,7 @@ from gan2hls.simulate import (
     steady_prediction,
     to_beats,
 )
+from gan2hls.tools import known
 from tests.ops.contract import Case, single
 from tests.ops.mac_cases import S8, integers
 
@@ -88,8 +89,8 @@ def test_missing_beats_are_an_error() -> None:
 
 @pytest.mark.parametrize("missing", ["verilator", "cocotb", "cocotbext-axi", "g++", "make"])
 def test_a_missing_tool_is_named(missing: str, rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
-    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in tools._KINDS]
-    monkeypatch.setattr(tools, "_KINDS", kinds)
+    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in known._KINDS]
+    monkeypatch.setattr(known, "_KINDS", kinds)
     case = layer(rng)
     with pytest.raises(MissingToolError, match=rf"(?s){missing.replace('+', '.')}: not found.*to get it: "):
         simulate_rtl([design(case, tmp_path, case.frames(rng))], log=tmp_path / "log")
@@ -97,8 +98,8 @@ def test_a_missing_tool_is_named(missing: str, rng: np.random.Generator, tmp_pat
 
 @pytest.mark.parametrize("missing", ["g++", "ap_types"])
 def test_c_simulation_names_a_missing_tool(missing: str, tmp_path: Path, monkeypatch) -> None:
-    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in tools._KINDS]
-    monkeypatch.setattr(tools, "_KINDS", kinds)
+    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in known._KINDS]
+    monkeypatch.setattr(known, "_KINDS", kinds)
     with pytest.raises(MissingToolError, match=rf"{missing.replace('+', '.')}: not found"):
         compile_csim(tmp_path, "generator", tmp_path / "library.so", log=tmp_path / "log")
     assert not (tmp_path / "library.so").exists()

@@ -224,16 +224,16 @@ def kernel_sources(modules: Iterable[str]) -> list[str]:
     """The modules of `hw/rtl` that these modules need, themselves included, those needed first."""
     found: list[str] = []
 
-    def add(module: str) -> None:
+    def need(module: str) -> None:
         path = resource("hw", "rtl") / f"{module}.sv"
         if module in found or not path.exists():
             return
         for name in _INSTANCE.findall(path.read_text()):
             if name != module:
-                add(name)
+                need(name)
         if module not in found:
             found.append(module)
 
     for module in modules:
-        add(module)
+        need(module)
     return found

@@ -1,4 +1,4 @@
-"""Arithmetic with constants: `(x + 1) / 2`, `x * self.gain`, `1 - x`, in place or not, as `y = x · scale + offset`."""
+"""Arithmetic: `(x + 1) / 2`, `x * self.gain`, `1 - x`, as `y = x · scale + offset`; sums of branches."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
-from gan2hls.frontends.float_model import AffineLayer, Shape
+from gan2hls.frontends.float_model import AddLayer, AffineLayer, Shape, SubLayer
 from gan2hls.frontends.torch_activations import number
 
 Constant = torch.Tensor
@@ -54,8 +54,18 @@ def _channel_values(value: Constant, shape: Shape) -> torch.Tensor:
 _ONE, _ZERO = torch.tensor(1.0, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)
 
 
+def _joined(x: Traced, other: Traced, factor: float) -> Draft:
+    if x == other:
+        return _affine(_ONE + factor, _ZERO)
+    if abs(factor) != 1:
+        raise UnsupportedError(f"alpha {abs(factor):g} between two branches is not supported; use 1")
+    return Draft(AddLayer if factor == 1 else SubLayer, joins=(x, other))
+
+
 def _add(x: Any, other: Any, alpha: Any = 1, sign: int = 1) -> Draft:
     factor = _constant(alpha) * sign
+    if isinstance(x, Traced) and isinstance(other, Traced):
+        return _joined(x, other, number("alpha", factor))
     if isinstance(x, Traced):
         return _affine(_ONE, _constant(other) * factor)
     return _affine(factor, _constant(x))
@@ -120,3 +130,6 @@ METHODS: Mapping[str, Callable[..., Draft]] = {
     **{f"{name}_": reader for name, reader in _IN_PLACE_TOO.items()},
     **_RIGHT,
 }
+
+JOINS = frozenset({_add, _sub, _rsub})
+"""Readers that take two values that depend on the input."""

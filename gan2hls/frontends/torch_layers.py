@@ -5,7 +5,6 @@ attributes, and what input it takes. They raise `UnsupportedError` with all reas
 once the shapes are known.
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan2hls.frontends import torch_activations, torch_arithmetic
+from gan2hls.frontends import torch_activations, torch_arithmetic, torch_joins
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
 from gan2hls.frontends.float_model import (
     AffineLayer,
@@ -27,10 +26,11 @@ from gan2hls.frontends.float_model import (
 )
 
 ACCEPTED = (
-    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, ReLU6, Hardtanh, clamp, "
-    "Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
+    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, "
+    "clamp, Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
     "Tanhshrink, nearest Upsample by integers, Flatten, Unflatten, Identity, Dropout, their functions; + - * / with "
-    "one value or one a channel; and view, reshape, flatten, unflatten, squeeze, unsqueeze"
+    "one value or one a channel; view, reshape, flatten, unflatten, squeeze, unsqueeze; + and - of branches; and cat, "
+    "chunk, split and x[:, a:b] over channels"
 )
 
 
@@ -185,13 +185,6 @@ def _attribute(x: Any, name: str) -> Draft:
     return Draft(None)
 
 
-def _index(x: Any, index: Any) -> Draft:
-    parts = index if isinstance(index, tuple) else (index,)
-    if any(part is not None and part is not Ellipsis and part != slice(None) for part in parts):
-        raise UnsupportedError("indexing is supported only to add dimensions: x[:, :, None, None]")
-    return Draft(ReshapeLayer)
-
-
 def _conv2d_module(module: nn.Conv2d) -> Draft:
     padding: Any = module.padding
     zero = padding == "valid" or (not isinstance(padding, str) and _pair(padding) == (0, 0))
@@ -240,6 +233,7 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     F.batch_norm: _batch_norm,
     **torch_activations.FUNCTIONS,
     **torch_arithmetic.FUNCTIONS,
+    **torch_joins.FUNCTIONS,
     F.interpolate: _upsample,
     F.upsample: _upsample,
     F.upsample_nearest: _upsample,
@@ -250,7 +244,6 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     torch.reshape: _reshape,
     torch.squeeze: _reshape,
     torch.unsqueeze: _reshape,
-    operator.getitem: _index,
     getattr: _attribute,
 }
 
@@ -260,11 +253,13 @@ _METHODS: dict[str, Callable[..., Draft]] = {
     **dict.fromkeys(("to", "float", "cpu", "type", "type_as"), _identity),
     **torch_activations.METHODS,
     **torch_arithmetic.METHODS,
+    **torch_joins.METHODS,
 }
 
 
-_ARITHMETIC = frozenset({*torch_arithmetic.FUNCTIONS.values(), *torch_arithmetic.METHODS.values()})
-"""Readers that look themselves which of their arguments depends on the input."""
+_JOINS = torch_arithmetic.JOINS | torch_joins.JOINS
+_LOOK_THEMSELVES = frozenset({*torch_arithmetic.FUNCTIONS.values(), *torch_arithmetic.METHODS.values(), *_JOINS})
+"""Readers that look themselves which of their arguments depend on the input."""
 
 
 def known_class(module: nn.Module) -> type[nn.Module] | None:
@@ -294,22 +289,31 @@ def read_function(target: Callable[..., Any] | str, args: Sequence[Any], kwargs:
 
     Args:
         target: the function, or the method's name.
-        args: its arguments; `TRACED` stands for those that depend on the input.
+        args: its arguments; a `Traced` stands for each that depends on the input.
         kwargs: its keyword arguments.
 
     Raises:
         UnsupportedError: with all reasons.
     """
-    reader = _METHODS.get(target) if isinstance(target, str) else _FUNCTIONS.get(target)
+    reader = _reader(target)
     if reader is None:
         raise UnsupportedError("not supported")
     named = {("x" if key in ("input", "self") else key): value for key, value in kwargs.items()}
-    if reader not in _ARITHMETIC:
+    if reader not in _LOOK_THEMSELVES:
         others = [*args[1:], *(value for key, value in named.items() if key != "x")]
         first = args[0] if args else named.get("x")
         if not isinstance(first, Traced) or any(isinstance(value, Traced) for value in others):
             raise UnsupportedError("a weight or another argument depends on the input; only the first one may")
     return reader(*args, **named)
+
+
+def _reader(target: Callable[..., Any] | str) -> Callable[..., Draft] | None:
+    return _METHODS.get(target) if isinstance(target, str) else _FUNCTIONS.get(target)
+
+
+def joins_branches(target: Any) -> bool:
+    """Say whether this function or tensor method takes several values that depend on the input."""
+    return (isinstance(target, str) or callable(target)) and _reader(target) in _JOINS
 
 
 def is_known_function(target: Callable[..., Any] | str) -> bool:

@@ -175,6 +175,11 @@ class Architecture:
     layers: tuple[Layer, ...]
     distribution: Distribution | None = None
 
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each input, without the batch, by name."""
+        return {"input": self.input_shape}
+
     def to_mapping(self) -> dict[str, Any]:
         """The description as plain data, in the very format that `read_architecture` reads."""
         return {
@@ -306,6 +311,11 @@ class Chain(nn.Module):
                     owner.add_module(part, nn.Module())
                 owner = owner.get_submodule(part)
             owner.add_module(last, layer.make())
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in the order in which `forward` takes them."""
+        return tuple(self.architecture.input_shapes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map a batch (n, *input_shape) through all layers."""

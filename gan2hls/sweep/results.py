@@ -5,7 +5,7 @@ from typing import Any
 
 from gan2hls.report.points import ASSUMED, CYCLE_MODEL, SIMULATED, LayerPoint, PointReport, Quality
 from gan2hls.sweep.points import Point
-from gan2hls.sweep.tasks import Outcome
+from gan2hls.sweep.task import Outcome
 from gan2hls.synth.result import ESTIMATE, PLACED, SynthResult, Usage
 
 

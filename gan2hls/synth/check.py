@@ -14,8 +14,9 @@ from gan2hls.files import write_text
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.simulate import COSIM_TOOLS, RtlDesign, simulate_rtl
+from gan2hls.synth.design import Design, working_folder
 from gan2hls.synth.netlist import read_module
-from gan2hls.synth.synthesis import Design, Say, working_folder
+from gan2hls.synth.synthesis import Say
 from gan2hls.synth.yosys import map_design, run_yosys, yosys_tool
 from gan2hls.targets import Target
 from gan2hls.targets import target as target_of

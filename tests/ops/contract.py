@@ -62,13 +62,14 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class GraphCase:
-    """Any graph with one output, its last node, on inputs of these types; without FIFOs but for those that are given.
+    """Any graph on inputs of these types, without FIFOs but for those that are given.
 
     Attributes:
         tensors: of each input, by name.
         nodes: as the graph has them, without the inputs.
         lanes: of each node.
         fifos: beats of the FIFO in a stream, by the stream's name.
+        outputs: names of nodes; the last one where none are given.
     """
 
     label: str
@@ -76,13 +77,14 @@ class GraphCase:
     nodes: tuple[Node, ...]
     lanes: dict[str, int]
     fifos: dict[str, int] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
     def graph(self) -> Graph:
         inputs = tuple(Node(name, Input(tensor)) for name, tensor in self.tensors.items())
-        output = self.nodes[-1].name
-        types = Graph((*inputs, *self.nodes), (output,), {}).types
-        ports = {name: (types[name].channels, *types[name].shape[:2]) for name in (*self.tensors, output)}
-        return Graph((*inputs, *self.nodes), (output,), ports).verify()
+        outputs = self.outputs or (self.nodes[-1].name,)
+        types = Graph((*inputs, *self.nodes), outputs, {}).types
+        ports = {name: (types[name].channels, *types[name].shape[:2]) for name in (*self.tensors, *outputs)}
+        return Graph((*inputs, *self.nodes), outputs, ports).verify()
 
     def pipeline(self) -> Pipeline:
         folding = {name: Fold(lanes, lanes) for name, lanes in self.lanes.items()}

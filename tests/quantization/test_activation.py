@@ -16,7 +16,7 @@ from gan2hls.ir import IntType
 from gan2hls.models.architecture import Affine
 from gan2hls.ops import Lookup, Requantize
 from gan2hls.quantization.activation import Activation
-from gan2hls.quantization.blocks import Block, make_blocks
+from gan2hls.quantization.blocks import make_blocks
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from tests.quantization.models import float_model, samples, settle
@@ -108,7 +108,7 @@ APART = {
 
 
 def blocks_of(model):
-    return [step for step in make_blocks(model) if isinstance(step, Block)]
+    return make_blocks(model).blocks
 
 
 @pytest.mark.parametrize("name", [*JOINED, *APART])
@@ -171,7 +171,7 @@ def test_a_table_of_zeros(after, scales):
 def test_bounds_are_those_of_the_requantizer():
     model = from_torch.trace(settle(Chain(lambda x: torch.clamp(x, -0.5, 0.25))), (5,))
     layers = {"first": LayerConfig(activation_scale=1 / 64)}
-    op = integerize(quantize_float_model(model, samples((5,)), QuantizeConfig(layers=layers))).nodes[1].op
+    op = integerize(quantize_float_model(model, samples((5,)), QuantizeConfig(layers=layers))).computed[1].op
     assert isinstance(op, Requantize)
     assert (op.low, op.high) == (-32, 16)
 
@@ -272,7 +272,7 @@ def test_tables_at_all_widths(kind, bits):
     model = float_model((4,), nn.Linear(4, 4), modules[kind])
     config = QuantizeConfig(output_bits=bits, table_bits=min(bits, 12))
     graph = integerize(quantize_float_model(model, samples((4,)), config))
-    op, tensor = graph.computed[-1].op, list(graph.types.values())[-2]
+    op, tensor = graph.computed[-1].op, graph.types[graph.computed[-1].inputs[0]]
     assert isinstance(op, Lookup)
     assert op.function == kind
     assert op.output.bits == bits

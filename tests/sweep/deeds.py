@@ -12,7 +12,7 @@ from typing import Any
 from gan2hls.flow_config import FlowConfig, read_flow_config
 from gan2hls.report.points import PointReport
 from gan2hls.sweep import Listener, Sweep
-from gan2hls.sweep.tasks import Outcome, Task
+from gan2hls.sweep.task import Outcome, Task
 from gan2hls.sweep.workers import Workers
 from tests.doors import write_generator
 
