@@ -2,10 +2,10 @@
 
 A stream is two tracks of cycles that grow: `offered[k]`, from which on its beat k is valid, written by the kernel
 before it, and `taken[k]`, in which that beat moves, written by the kernel behind it. A kernel is a few rules that
-extend tracks: those of its streams ("in0.offered", "out1.taken", by its ports) and tracks of its own (any other name). Each
-entry of a track follows from entries of others and is written once, so that it does not matter in which order the rules
-run; a rule waits for exactly the entries that it needs. That a kernel's input side and its output side are rules of
-their own lets a beat leave while the next one has not come, as forks and joins ask for.
+extend tracks: those of its streams ("in0.offered", "out1.taken", by its ports) and tracks of its own (any other
+name). Each entry of a track follows from entries of others and is written once, so that it does not matter in which
+order the rules run; a rule waits for exactly the entries that it needs. That a kernel's input side and its output side
+are rules of their own lets a beat leave while the next one has not come, as forks and joins ask for.
 
 A rule is data: the tracks that it reads and writes, numbers, and tables. `steps` says what it means, in Python; the
 compiled engine (`sim/timed_streams.cpp`) says the same, and a test holds them against each other.
