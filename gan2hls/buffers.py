@@ -17,7 +17,16 @@ from functools import cached_property
 
 from gan2hls.network import Network, StandstillError
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
-from gan2hls.schedule import MOST_FRAMES, Run, timed_network
+from gan2hls.schedule import Run, timed_network
+
+MANY_FRAMES = 16
+"""Frames after which a pipeline that has not settled is judged by the later half of them."""
+
+IN_FLIGHT = 32
+"""Beats that a kernel's registers hold, at most: with small frames they are many frames."""
+
+_LATE = 1 << 40
+"""A cycle by which all buffers are full, if nothing leaves the pipeline before."""
 
 
 def size_buffers(pipeline: Pipeline) -> Pipeline:
@@ -110,7 +119,7 @@ class _Sizing:
         self.stages = pipeline.stages
         self.target = pipeline.interval_cycles
         self.sizes = Sizes(dict(pipeline.sizes.rings), {})
-        self._known: dict[tuple[bytes, int], float] = {}
+        self._known: dict[tuple[bytes, bool], float] = {}
         self._readers = {name: index for index, stage in enumerate(self.stages) for name in stage.inputs}
 
     def found(self) -> Sizes:
@@ -149,15 +158,16 @@ class _Sizing:
             step = replace(step, knobs=[knob.from_here for knob in step.knobs])
         else:
             step.set()
-        if self._meet(step, len(self.stages)):
+        if self._meet(step, None):
             return
         step.set(most=True)
         interval = self._interval(step.first)
         if interval == math.inf:
             self._tell(step)
-        self.target = int(interval)
+        self.target = math.ceil(interval)
+        self._known.clear()
         step.set()
-        self._meet(step, len(self.stages))
+        self._meet(step, None)
 
     def _tell(self, step: _Step) -> None:
         try:
@@ -185,13 +195,15 @@ class _Sizing:
         # Between two branches there may be as many frames as the longer one has kernels that wait for a whole one.
         frames = 2 + sum(stage.kernel.holds_rows for stage in self.stages[first:end]) if forks else 2
         forked = {name for stage in forks for name in stage.outputs}
-        knobs = self._fifos([self.pipeline.streams[name] for name in streams], frames, forked)
-        return _Step(first, end, [*knobs, *self._rings(streams, frames)])
+        flight = IN_FLIGHT * (end - first) if forks else 0
+        fifos = self._fifos([self.pipeline.streams[name] for name in streams], frames, flight, forked)
+        return _Step(first, end, [*fifos, *self._rings(streams, frames)])
 
-    def _fifos(self, streams: list[Stream], frames: int, forked: set[str]) -> list[_Knob]:
+    def _fifos(self, streams: list[Stream], frames: int, more: int, forked: set[str]) -> list[_Knob]:
         """From wide to narrow: they are made small in this order."""
         streams = sorted(streams, key=lambda stream: stream.lanes * stream.bits, reverse=True)
-        return [_Knob(self.sizes.fifos, s.name, 0, frames * s.beats, forked=s.name in forked) for s in streams]
+        most = {stream.name: frames * stream.beats + more for stream in streams}
+        return [_Knob(self.sizes.fifos, s.name, 0, most[s.name], forked=s.name in forked) for s in streams]
 
     def _rings(self, streams: list[str], frames: int) -> list[_Knob]:
         """Made small after the FIFOs, so that they give most: a FIFO is a second memory for the same words."""
@@ -222,16 +234,19 @@ class _Sizing:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def _interval(self, first: int, end: int | None = None) -> float:
-        """Cycles a frame of the stages from `first` on, before `end`; infinite if none ever ends."""
+        """Cycles a frame of the stages from `first` on; infinite if none ever ends.
+
+        With an `end` only the stages before it are looked at, and frames enter at the pace that is wanted.
+        """
         network = timed_network(self.pipeline, self.stages[first:end], self.sizes)
-        known = network.key, self.target
+        known = network.key, end is not None
         if known not in self._known:
-            self._known[known] = _interval(network, self.target)
+            self._known[known] = _free(network) if end is None else _paced(network, self.target)
         return self._known[known]
 
     # -- search -------------------------------------------------------------------------------------------------------
 
-    def _meet(self, step: _Step, end: int) -> bool:
+    def _meet(self, step: _Step, end: int | None) -> bool:
         """Enlarge as few of the buffers as it takes, as far as it takes; whether any size is enough."""
         first = step.first
         if self._interval(first, end) <= self.target:
@@ -251,7 +266,7 @@ class _Sizing:
                 self._grow(knob, interval, first, end)
         return True
 
-    def _grow(self, knob: _Knob, interval: float, first: int, end: int) -> None:
+    def _grow(self, knob: _Knob, interval: float, first: int, end: int | None) -> None:
         """Set the smallest size that meets the target; `interval` is what the least one gives.
 
         Intervals fall with the size, ever slower and in straight pieces, so that the line through two sizes that are
@@ -277,19 +292,32 @@ class _Sizing:
         knob.set(enough)
 
 
-def _interval(network: Network, target: int) -> float:
-    """Cycles from frame to frame if they enter no faster than the target: the target if it is met, or more.
+def _paced(network: Network, target: int) -> float:
+    """Cycles from frame to frame if they enter no faster than the target; infinite if none ever ends.
 
-    An input that always waits would in time fill all buffers to the brim in front of the slowest kernel, which takes
-    many frames if others are almost as slow. Frames that enter at the pace that is wanted show at once whether they
-    leave at that pace: with a network of buffers a constant lead changes nothing, and too slow a kernel falls behind.
+    An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
+    others are almost as slow. Frames that enter at the pace that is wanted show at once whether they leave at it.
     """
-    run = Run(network.with_ends(period=target))
+    return _settled(Run(network.with_ends(period=target)))
+
+
+def _free(network: Network) -> float:
+    """Cycles from frame to frame with inputs that always wait; infinite if none ever ends."""
+    run = Run(network)
+    interval = _settled(run)
+    if interval == math.inf or run.steady:
+        return interval
+    # Kernels that are almost equally fast take many frames to fill the buffers between them, or to drain them.
+    late = Run(network.with_ends(start=_LATE))
+    drained = _settled(late)
+    return drained if late.steady else max(interval, drained)
+
+
+def _settled(run: Run) -> float:
     try:
-        if run.settle(MOST_FRAMES):
+        if run.settle(MANY_FRAMES):
             return run.interval
     except StandstillError:
         return math.inf
-    if run.finished[-1] - run.finished[-5] <= 4 * target:
-        return target  # long and short intervals take turns
-    return max(run.interval, target + 1)
+    half = MANY_FRAMES // 2  # long and short intervals may take turns
+    return (run.finished[-1] - run.finished[-1 - half]) / half

@@ -14,7 +14,6 @@ from gan2hls.resources import resource
 from gan2hls.tools import find_tool, run_tool
 
 _FLAGS = ("-std=c++17", "-O2", "-shared", "-fPIC")
-_MIXED = -(1 << 63)
 _Integers = ctypes.POINTER(ctypes.c_int64)
 
 
@@ -65,14 +64,15 @@ class CompiledEngine(Engine):
     def ends(self, track: int) -> list[int]:
         return self._frames(track, self.frames(track))[1].tolist()
 
-    def shift(self, track: int) -> int | None:
-        shift = self._frames(track, 0)[2]
-        return None if shift == _MIXED else shift
+    def alike(self, track: int) -> tuple[int, int]:
+        return self._frames(track, 0)[2]
 
-    def _frames(self, track: int, room: int) -> tuple[int, np.ndarray, int]:
-        ends, shift = np.zeros(room, dtype=np.int64), ctypes.c_int64()
-        count = self._library.timed_streams_frames(self._handle, track, room, _pointer(ends), ctypes.byref(shift))
-        return count, ends, shift.value
+    def _frames(self, track: int, room: int) -> tuple[int, np.ndarray, tuple[int, int]]:
+        """How many there are, the ends of the first `room`, and what `alike` says."""
+        ends, shift, alike = np.zeros(room, dtype=np.int64), ctypes.c_int64(), ctypes.c_int64()
+        found = ctypes.byref(shift), ctypes.byref(alike)
+        count = self._library.timed_streams_frames(self._handle, track, room, _pointer(ends), *found)
+        return count, ends, (alike.value, shift.value if alike.value else 0)
 
     def entries(self, track: int) -> tuple[int, np.ndarray]:
         found = np.zeros(1 << (self.network.kept[track] - 1).bit_length(), dtype=np.int64)
@@ -113,7 +113,7 @@ def shared_library() -> ctypes.CDLL | None:
     library.timed_streams_run.argtypes = [handle, ctypes.c_int64, ctypes.c_int64]
     library.timed_streams_first.argtypes = [handle, ctypes.c_int64]
     library.timed_streams_first.restype = ctypes.c_int64
-    library.timed_streams_frames.argtypes = [handle, ctypes.c_int64, ctypes.c_int64, _Integers, _Integers]
+    library.timed_streams_frames.argtypes = [handle, ctypes.c_int64, ctypes.c_int64, _Integers, _Integers, _Integers]
     library.timed_streams_frames.restype = ctypes.c_int64
     library.timed_streams_waits.argtypes = [handle, ctypes.c_int64, _Integers, _Integers]
     library.timed_streams_waits.restype = None

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from gan2hls.errors import Gan2HlsError
+from gan2hls.integers import ceil_div
 from gan2hls.kernels.rules import Rule, Sink, Source
 
 
@@ -67,6 +68,8 @@ class Network:
         rules: wired, those of the ends too.
         per_frame: by track, its entries a frame if two frames are compared by it, or 0.
         kept: by track, how many of its last entries rules may ask for.
+        memory: by track, how many of its frames in a row must be alike for all that follow to be so: as many as rules
+            look back at.
         sources, sinks: streams that nobody writes, and that nobody reads.
         gate: track of the cycles from which on frames may leave.
     """
@@ -82,6 +85,7 @@ class Network:
         self.gate = len(self.per_frame)
         self.per_frame.append(0)
         self.kept = [2] * len(self.per_frame)
+        self.memory = [1] * len(self.per_frame)
         self.start = start
         self.rules: list[Wired] = []
         for part in parts:
@@ -103,9 +107,13 @@ class Network:
                 tracks[name] = len(self.per_frame)
                 self.per_frame.append(0)
                 self.kept.append(0)
+                self.memory.append(1)
         behind = max((rule.behind for rule in part.rules), default=0)
+        beats = max((rule.beats_held for rule in part.rules), default=0)
         for track in tracks.values():
             self.kept[track] = max(self.kept[track], behind)
+            if per_frame := self.per_frame[track]:
+                self.memory[track] = max(self.memory[track], ceil_div(beats, per_frame))
         for rule in part.rules:
             for name, count in rule.frames.items():
                 self.per_frame[tracks[name]] = count
@@ -236,8 +244,8 @@ class Engine(ABC):
         """The last entry of each complete frame of a track."""
 
     @abstractmethod
-    def shift(self, track: int) -> int | None:
-        """By how much later a track's last complete frame was than the one before, or None if not by one number."""
+    def alike(self, track: int) -> tuple[int, int]:
+        """How many of a track's last frames were each later than the one before by one number, and that number."""
 
     @abstractmethod
     def entries(self, track: int) -> tuple[int, np.ndarray]:
@@ -289,13 +297,13 @@ class PythonEngine(Engine):
         count = self.network.per_frame[track]
         return self._tracks[track][count - 1 :: count]
 
-    def shift(self, track: int) -> int | None:
-        count, end = self.network.per_frame[track], self.frames(track)
-        if end < 2:
-            return None
-        before, last = np.array(self._tracks[track][(end - 2) * count : end * count]).reshape(2, count)
-        shifts = np.unique(last - before)
-        return int(shifts[0]) if len(shifts) == 1 else None
+    def alike(self, track: int) -> tuple[int, int]:
+        count, frames = self.network.per_frame[track], self.frames(track)
+        cycles = np.array(self._tracks[track][: frames * count]).reshape(frames, count)
+        later = np.diff(cycles, axis=0)[::-1]
+        if not len(later) or (later[0] != later[0, 0]).any():
+            return 0, 0
+        return int(np.cumprod((later == later[0, 0]).all(axis=1)).sum()), int(later[0, 0])
 
     def entries(self, track: int) -> tuple[int, np.ndarray]:
         return 0, np.array(self._tracks[track], dtype=np.int64)

@@ -114,14 +114,15 @@ class Run:
     def steady(self) -> bool:
         """Whether all kernels did the same in their last two frames, later by one number of cycles.
 
-        Then they will do so for ever: what happens depends on no more of the past than that. All means each beat of
-        each stream: a frame may end as long after the one before as that one did, and yet find the kernels between
-        further on than that one found them.
+        Then they will do so for ever: what happens depends on no more of the past than that, or on the last few frames
+        where buffers hold more than one. All means each beat of each stream: a frame may end as long after the one
+        before as that one did, and yet find the kernels between further on than that one found them.
         """
-        shifts: set[int | None] = set()
+        shifts: set[int] = set()
         for track in self.network.compared:
-            shifts.add(self._engine.shift(track))
-            if len(shifts) > 1 or None in shifts:
+            alike, shift = self._engine.alike(track)
+            shifts.add(shift)
+            if len(shifts) > 1 or alike < self.network.memory[track]:
                 return False
         return True
 

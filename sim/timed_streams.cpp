@@ -28,6 +28,7 @@ class Track {
   Int first = 0;
   std::vector<Int> ends;  // the last entry of each frame
   Int shift = mixed;      // how much later the last frame was than the one before
+  Int alike = 0;          // how many frames in a row were later by that
 
   // `ready` gets the rules that have waited for what comes.
   void open(Int capacity, Int per_frame, Rules* ready) {
@@ -79,7 +80,9 @@ class Track {
     if (--left_ == 0) {
       left_ = per_frame_;
       ends.push_back(cycle);
-      shift = frames() > 1 && rhythm_ == rhythm_before_ ? start_ - start_before_ : mixed;
+      Int later = frames() > 1 && rhythm_ == rhythm_before_ ? start_ - start_before_ : mixed;
+      alike = later == mixed ? 0 : later == shift ? alike + 1 : 1;
+      shift = later;
     }
   }
   void wake();
@@ -658,11 +661,13 @@ Int timed_streams_first(const void* handle, Int track) {
   return static_cast<const Engine*>(handle)->tracks[static_cast<std::size_t>(track)].first;
 }
 
-// How many frames a track has; `ends` gets the last entries of the first `room` of them, and `shift` the last frame's.
-Int timed_streams_frames(const void* handle, Int track, Int room, Int* ends, Int* shift) {
+// How many frames a track has; `ends` gets the last entries of the first `room` of them, `shift` how much later the last
+// one was than the one before, and `alike` how many in a row were later by that, 0 if it was not by one number.
+Int timed_streams_frames(const void* handle, Int track, Int room, Int* ends, Int* shift, Int* alike) {
   const Track& one = static_cast<const Engine*>(handle)->tracks[static_cast<std::size_t>(track)];
   std::copy_n(one.ends.begin(), std::min(room, one.frames()), ends);
   *shift = one.shift;
+  *alike = one.alike;
   return one.frames();
 }
 

@@ -51,6 +51,10 @@ class Load(Rule):
         return (self.table.frees,)
 
     @property
+    def beats_held(self) -> int:
+        return self.ring
+
+    @property
     def behind(self) -> int:
         pixels = len(self.table.frees)
         return max(self.ring, pixels * (self.ring // self.table.words + 2)) + 2

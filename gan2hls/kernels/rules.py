@@ -60,6 +60,11 @@ class Rule(ABC):
         return 2
 
     @property
+    def beats_held(self) -> int:
+        """Beats that it holds, at most: so far back it looks."""
+        return 2
+
+    @property
     def frames(self) -> Mapping[str, int]:
         """Entries a frame of a track of the kernel's own; two frames with equal ones leave it in the same state."""
         return {}
@@ -139,6 +144,10 @@ class Take(Rule):
         return (self.inputs, self.room, self.group)
 
     @property
+    def beats_held(self) -> int:
+        return self.room
+
+    @property
     def behind(self) -> int:
         return self.room + 2
 
@@ -201,6 +210,10 @@ class Enter(Rule):
     @property
     def numbers(self) -> tuple[int, ...]:
         return (self.delay,)
+
+    @property
+    def beats_held(self) -> int:
+        return self.delay + 2
 
     @property
     def behind(self) -> int:
