@@ -15,12 +15,14 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from gan2hls.integers import ceil_div
 from gan2hls.network import Network, StandstillError
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
 from gan2hls.schedule import Run, timed_network
 
 MANY_FRAMES = 16
-"""Frames after which a pipeline that has not settled is judged by the later half of them."""
+"""Frames after which a pipeline that has not settled is judged by the later half of them; more where many are on their
+way at once."""
 
 IN_FLIGHT = 32
 """Beats that a kernel's registers hold, at most: with small frames they are many frames."""
@@ -68,9 +70,13 @@ class _Knob:
         self.sizes[self.name] = size
 
     @property
+    def size(self) -> int:
+        return self.sizes.get(self.name, 0)
+
+    @property
     def from_here(self) -> "_Knob":
         """The same, that only grows from what it is set to."""
-        return replace(self, least=self.sizes[self.name])
+        return replace(self, least=self.size)
 
 
 @dataclass(frozen=True)
@@ -155,9 +161,11 @@ class _Sizing:
             StandstillError: these do not come to an end.
         """
         if step.forked:
-            step = replace(step, knobs=[knob.from_here for knob in step.knobs])
-        else:
-            step.set()
+            grown = replace(step, knobs=[knob.from_here for knob in step.knobs])
+            if self._meet(grown, None):
+                self._trim(step.knobs, step.first, None)
+                return
+        step.set()
         if self._meet(step, None):
             return
         step.set(most=True)
@@ -241,7 +249,7 @@ class _Sizing:
         network = timed_network(self.pipeline, self.stages[first:end], self.sizes)
         known = network.key, end is not None
         if known not in self._known:
-            self._known[known] = _free(network) if end is None else _paced(network, self.target)
+            self._known[known] = _free(network, self.target) if end is None else _paced(network, self.target)
         return self._known[known]
 
     # -- search -------------------------------------------------------------------------------------------------------
@@ -264,7 +272,25 @@ class _Sizing:
             knob.set(knob.least)
             if (interval := self._interval(first, end)) > self.target:
                 self._grow(knob, interval, first, end)
+        if step.forked:
+            self._trim(tried, first, end)
         return True
+
+    def _trim(self, knobs: list[_Knob], first: int, end: int | None) -> None:
+        """Take back what buffers need no longer once those of the other branches are smaller.
+
+        A FIFO costs a cycle or two, even an empty one: while a branch had one, the others had to hold that much more.
+        """
+        for knob in knobs:
+            size = knob.size
+            if size > knob.least:
+                knob.set(size - 1)
+                if self._interval(first, end) > self.target:
+                    knob.set(size)
+                    continue
+                knob.set(knob.least)
+                if (interval := self._interval(first, end)) > self.target:
+                    self._grow(replace(knob, most=size - 1), interval, first, end)
 
     def _grow(self, knob: _Knob, interval: float, first: int, end: int | None) -> None:
         """Set the smallest size that meets the target; `interval` is what the least one gives.
@@ -298,26 +324,27 @@ def _paced(network: Network, target: int) -> float:
     An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
     others are almost as slow. Frames that enter at the pace that is wanted show at once whether they leave at it.
     """
-    return _settled(Run(network.with_ends(period=target)))
+    return _settled(Run(network.with_ends(period=target)), target)
 
 
-def _free(network: Network) -> float:
+def _free(network: Network, target: int) -> float:
     """Cycles from frame to frame with inputs that always wait; infinite if none ever ends."""
     run = Run(network)
-    interval = _settled(run)
+    interval = _settled(run, target)
     if interval == math.inf or run.steady:
         return interval
     # Kernels that are almost equally fast take many frames to fill the buffers between them, or to drain them.
     late = Run(network.with_ends(start=_LATE))
-    drained = _settled(late)
+    drained = _settled(late, target)
     return drained if late.steady else max(interval, drained)
 
 
-def _settled(run: Run) -> float:
+def _settled(run: Run, target: int) -> float:
     try:
-        if run.settle(MANY_FRAMES):
+        run.frame()
+        most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
+        if run.settle(most):
             return run.interval
     except StandstillError:
         return math.inf
-    half = MANY_FRAMES // 2  # long and short intervals may take turns
-    return (run.finished[-1] - run.finished[-1 - half]) / half
+    return (run.finished[-1] - run.finished[-1 - most // 2]) / (most // 2)  # long and short ones may take turns

@@ -14,17 +14,17 @@ from tests.fuzz.graphs import draw_graph
 from tests.test_schedule import shrunk
 
 S4 = IntType(4, True)
-MANY_FRAMES = 60
+MANY_FRAMES = 200
 SMALL = Limits(channels=4, side=5, kernel=3, stride=2, elements=400)
 
 
 def mean_interval(pipeline: Pipeline) -> float:
-    """Of the last ten of many frames, as long and short intervals may take turns; infinite at a standstill."""
+    """Of the later half of many frames, as long and short intervals may take turns; infinite at a standstill."""
     try:
         ends = predict(pipeline, MANY_FRAMES).finished
     except StandstillError:
         return float("inf")
-    return (ends[-1] - ends[-11]) / 10
+    return (ends[-1] - ends[MANY_FRAMES // 2 - 1]) / (MANY_FRAMES // 2)
 
 
 def test_branches_keep_the_pace_of_the_slowest_kernel_with_the_smallest_buffers(rng: np.random.Generator) -> None:
