@@ -281,9 +281,11 @@ class _Sizing:
 
         A FIFO costs a cycle or two, even an empty one: while a branch had one, the others had to hold that much more.
         """
-        for knob in knobs:
-            size = knob.size
-            if size > knob.least:
+        before: list[int] = []
+        while before != (before := [knob.size for knob in knobs]):
+            for knob, size in zip(knobs, before, strict=True):
+                if size == knob.least:
+                    continue
                 knob.set(size - 1)
                 if self._interval(first, end) > self.target:
                     knob.set(size)
