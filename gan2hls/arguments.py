@@ -140,7 +140,9 @@ def plain_arrays(arrays: Mapping[str, np.ndarray]) -> Any:
 
 def side_by_side(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """(n, elements): of each frame, the elements of all arrays (n, ...) in turn."""
-    return np.concatenate([values.reshape(len(values), -1) for values in arrays.values()], axis=1)
+    return np.concatenate(
+        [values.reshape(len(values), int(np.prod(values.shape[1:]))) for values in arrays.values()], axis=1
+    )
 
 
 def taken_apart(values: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

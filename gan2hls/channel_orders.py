@@ -95,6 +95,8 @@ def _segment(step: QuantizedStep, before: Sequence[_Segment], problems: list[str
     if isinstance(step, QuantizedBlock):
         if step.mac is not None:
             return _Segment(fixed=_pixels(step.out_shape) > 1)
+        if not before:
+            return _Segment(fixed=True)
         merged = [before[0].merge(other) for other in before[1:]]
         if not all(merged):
             problems.append(f"{step.name}: adds flattened images of several pixels and other vectors; {_LINEAR}")

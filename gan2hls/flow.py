@@ -7,7 +7,6 @@ before it has to be made again.
 """
 
 import dataclasses
-import io
 import json
 import math
 import time
@@ -20,7 +19,7 @@ import torch
 
 from gan2hls.arguments import named_arrays, plain_arrays
 from gan2hls.assembly import make_pipeline
-from gan2hls.data import image_grid, save_image, write_arrays
+from gan2hls.data import write_arrays
 from gan2hls.errors import MismatchError, ToolError
 from gan2hls.files import (
     MARKER,
@@ -32,7 +31,6 @@ from gan2hls.files import (
     read_bytes,
     read_json,
     sha256,
-    write_bytes,
     write_json,
 )
 from gan2hls.flow_config import FlowConfig
@@ -48,6 +46,7 @@ from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_csv, write_markdown, write_report
 from gan2hls.report import write_json as write_report_json
 from gan2hls.resources import program_digest
+from gan2hls.run_arrays import keyed, keys, load_images, write_outputs
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
 from gan2hls.staging import recover, staged
 from gan2hls.tools import doctor_rows, require_tool
@@ -261,8 +260,8 @@ class Run:
             pipeline=pipeline,
             real_images=real,
             golden=golden,
-            csim=_load_images(self.directory / "csim", graph),
-            rtl=_load_images(self.directory / "cosim", graph),
+            csim=load_images(self.directory / "csim", graph),
+            rtl=load_images(self.directory / "cosim", graph),
             compared_values={"C++": csim["values"], "RTL": cosim["values"]},
             differing_values=0,
             psnr=self.psnr,
@@ -297,15 +296,17 @@ class Run:
         folding = self._chosen_folding(graph)
         self._planned = make_pipeline(graph, folding) if plan else None
         graph.save(new / "quantize")
-        write_arrays(new / "samples.npz", **_keyed("latents", z), **_keyed("real", real), **_keyed("golden", golden))
+        write_arrays(new / "samples.npz", **keyed("latents", z), **keyed("real", real), **keyed("golden", golden))
         quality = {name: psnr(golden[name], real[name]) for name in golden}
         finite = {name: value if math.isfinite(value) else None for name, value in quality.items()}
-        result = {
+        result: dict[str, Any] = {
             "psnr": finite[graph.outputs[0]],
             **({"psnr_by_output": finite} if len(finite) > 1 else {}),
             "latents": source.text(count, calibration),
             "proxy": proxy_distance(quantized, graph, z),
         }
+        if quantized.groups:
+            result["groups"] = [dataclasses.asdict(group) for group in quantized.groups]
         write_json(new / "quantize.json", result)
 
     def _build(self, new: Path) -> None:
@@ -348,21 +349,12 @@ class Run:
     def _samples(self, what: str, names: Sequence[str]) -> dict[str, np.ndarray]:
         """What `samples.npz` holds of the inputs or outputs."""
         with np.load(self.directory / "samples.npz", allow_pickle=False) as samples:
-            return {name: samples[key] for name, key in zip(names, _keys(what, names), strict=True)}
+            return {name: samples[key] for name, key in zip(names, keys(what, names), strict=True)}
 
     def _compare(self, what: str, path: Path, graph: Graph, outputs: Any, golden: Any, more: dict[str, Any]) -> None:
         """Keep the outputs as arrays and as a picture, and fail if they differ from the golden model's."""
         found, expected = (named_arrays(graph.outputs, arrays, what) for arrays in (outputs, golden))
-        stream = io.BytesIO()
-        if len(found) == 1:
-            np.save(stream, outputs)
-        else:
-            np.savez(stream, **found)
-        write_bytes(path.with_suffix(".npy" if len(found) == 1 else ".npz"), stream.getvalue())
-        first = graph.outputs[0]
-        if _is_image(found[first]):
-            real = named_arrays(graph.outputs, graph.to_real(found), what)[first]
-            save_image(path.with_suffix(".png"), image_grid(real.clip(-1, 1)))
+        write_outputs(path, found, graph)
         where = {name: f" at output {name}" if len(found) > 1 else "" for name in found}
         differences = [
             check_equal(f"{what} against the golden model{where[name]}", found[name], expected[name]) for name in found
@@ -370,7 +362,10 @@ class Run:
         if any(differences):
             raise MismatchError("\n".join(filter(None, differences)))
         count = sum(int(values.size) for values in found.values())
-        write_json(path.with_suffix(".json"), {"images": len(found[first]), "values": count, "equal": True, **more})
+        write_json(
+            path.with_suffix(".json"),
+            {"images": len(next(iter(found.values()))), "values": count, "equal": True, **more},
+        )
 
 
 def _is_entry(value: Any) -> bool:
@@ -387,27 +382,3 @@ def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> 
     write_csv(directory / "report.csv", reports)
     write_markdown(directory / "report.md", title, reports, tools=tools)
     write_report(directory / "report.html", title, reports, tools=tools)
-
-
-def _keys(what: str, names: Sequence[str]) -> list[str]:
-    """Names of arrays in a file: that of the only input or output needs none of its own."""
-    return [what] if len(names) == 1 else [f"{what}.{name}" for name in names]
-
-
-def _keyed(what: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return dict(zip(_keys(what, list(arrays)), arrays.values(), strict=True))
-
-
-def _load_images(path: Path, graph: Graph) -> np.ndarray:
-    """What a simulation left of the first output, in real numbers."""
-    first = graph.outputs[0]
-    if len(graph.outputs) == 1:
-        found = {first: np.load(path.with_suffix(".npy"), allow_pickle=False)}
-    else:
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in graph.outputs}
-    return named_arrays(graph.outputs, graph.to_real(found), "the result")[first]
-
-
-def _is_image(outputs: np.ndarray) -> bool:
-    return outputs.ndim == 4 and outputs.shape[1] in (1, 3)

@@ -4,12 +4,15 @@
 the cheapest that meet one common number of cycles a frame; the ops between them get as many lanes as keep up.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from gan2hls.errors import UserError, raise_problems
+from gan2hls.config import convert
+from gan2hls.errors import UserError, raise_problems, shown
 from gan2hls.ir import Choice, Flow, Fold, Graph
 from gan2hls.pipeline import Folding
 from gan2hls.targets import Family
@@ -106,13 +109,11 @@ def read_given(graph: Graph, given: Given) -> Folding:
     Raises:
         UserError: unknown nodes, or folds that their ops can not have; all of them at once.
     """
-    problems = []
+    problems: list[str] = []
     fixed: Folding = {}
     for name, wanted in given.items():
-        try:
-            fixed[name] = wanted if isinstance(wanted, Fold) else _fold(wanted)
-        except TypeError:
-            problems.append(f"folding of {name}: expected pe and simd, got {wanted!r}")
+        if (fold := _fold(name, wanted, problems)) is not None:
+            fixed[name] = fold
     known = {node.name: (node.op, tensors) for node, tensors, _ in graph.steps()}
     for name, fold in fixed.items():
         if name not in known:
@@ -124,8 +125,22 @@ def read_given(graph: Graph, given: Given) -> Folding:
     return fixed
 
 
-def _fold(wanted: tuple[int, int] | Mapping[str, int]) -> Fold:
-    return Fold(**wanted) if isinstance(wanted, Mapping) else Fold(*wanted)
+def _fold(name: str, wanted: Any, problems: list[str]) -> Fold | None:
+    """A fold with whole numbers and no unknown field, or a problem more."""
+    accepted = [field.name for field in dataclasses.fields(Fold)]
+    values: Any = dataclasses.asdict(wanted) if isinstance(wanted, Fold) else wanted
+    if isinstance(values, tuple | list) and len(values) == 2:
+        values = {"pe": values[0], "simd": values[1]}
+    if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
+        problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(wanted)}")
+        return None
+    if unknown := [key for key in values if key not in accepted]:
+        problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
+        return None
+    wrong: list[str] = []
+    numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
+    problems += wrong
+    return None if wrong else Fold(**numbers)
 
 
 def _balance(options: Mapping[str, list[Choice]], budget: int, macs: int, slack: float) -> Folding:

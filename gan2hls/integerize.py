@@ -25,6 +25,7 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import (
     AddLayer,
     ConcatLayer,
+    ConstantLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
     LinearLayer,
@@ -34,7 +35,20 @@ from gan2hls.frontends.float_model import (
     UpsampleLayer,
 )
 from gan2hls.ir import Graph, Input, IntType, Node, Op, Tensors, TensorType
-from gan2hls.ops import Add, Concat, Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Slice, Sub, Upsample
+from gan2hls.ops import (
+    Add,
+    Concat,
+    Constant,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Lookup,
+    Requantize,
+    Reshape,
+    Slice,
+    Sub,
+    Upsample,
+)
 from gan2hls.ops.lookup import function_table
 from gan2hls.ops.mac import MacOp
 from gan2hls.ops.requantize import MULTIPLIER_BITS
@@ -132,10 +146,9 @@ class _Ports:
         renamed: dict[str, str] = {}
         steps: dict[str, QuantizedStep] = {}
         for step in model.steps:
-            first = step.inputs[0]
-            if isinstance(step, ReshapeLayer) and first in self.input_shapes and users[first] == 1:
-                self.input_shapes[first] = step.out_shape
-                renamed[step.name] = first
+            if isinstance(step, ReshapeLayer) and step.inputs[0] in self.input_shapes and users[step.inputs[0]] == 1:
+                self.input_shapes[step.inputs[0]] = step.out_shape
+                renamed[step.name] = step.inputs[0]
             else:
                 steps[step.name] = replace(step, inputs=tuple(renamed.get(name, name) for name in step.inputs))
         outputs = []
@@ -182,6 +195,9 @@ def _block_nodes(
     block: QuantizedBlock, inputs: tuple[str, ...], tensors: Tensors, orders: Mapping[str, Order]
 ) -> Iterator[Node]:
     after = orders[block.name]
+    if isinstance(block.wide, ConstantLayer):
+        yield Node(block.name, _constant(block.wide, block.output))
+        return
     assert tensors[0].scale is not None
     scale, accumulators = torch.full_like(block.gain, tensors[0].scale), tensors[0]
     op = _wide_op(block, orders[block.inputs[0]], after)
@@ -223,6 +239,13 @@ def _block_nodes(
         output, function = block.output, block.activation.name
         table = function_table(block.activation.function.at, kind, entering.scale, output.int_type, output.scale)
         yield Node(f"{block.name}.{function}", Lookup(table, output.int_type, output.scale, function), (name,))
+
+
+def _constant(layer: ConstantLayer, output: Format) -> Constant:
+    height, width, _ = nhwc(layer.out_shape)
+    reals = output.fake_quantize(layer.value.double()).reshape(-1, height, width).permute(1, 2, 0)
+    integers = torch.floor(reals / output.scale + 0.5).long().numpy()
+    return Constant(integers, TensorType(nhwc(layer.out_shape), output.int_type, output.scale))
 
 
 def _bound(value: float, result: Format) -> int:

@@ -251,7 +251,8 @@ class Graph:
         named = named_arrays(self.input_types, x, "the graph")
         for name, values in named.items():
             if not np.issubdtype(values.dtype, np.integer):
-                raise UserError(f"run_integers takes integers, not {values.dtype}, for {name}; use run for real values")
+                which = f" for{self._said(name)}" if self._said(name) else ""
+                raise UserError(f"run_integers takes integers, not {values.dtype}{which}; use run for real values")
         return self.from_stream(self.run_stream(self.to_stream(self.integers(named))))
 
     @checked

@@ -1,4 +1,4 @@
-"""The Python API: `load` → `quantize` → `build` → `Project.csim`, `cosim`, `synth`, `report`."""
+"""The Python API from the integer graph on: `build` → `Project.csim`, `cosim`, `synth`, `report`."""
 
 import dataclasses
 import os
@@ -9,24 +9,19 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from gan2hls.arguments import Arrays, checked, real_array
+from gan2hls.arguments import Arrays, checked
 from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
-from gan2hls.config import convert, from_mapping
-from gan2hls.errors import ToolError, UserError, raise_problems, shown
+from gan2hls.errors import ToolError, UserError
 from gan2hls.estimate import Estimate, estimate
 from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Given
-from gan2hls.frontends import from_torch
-from gan2hls.integerize import integerize
-from gan2hls.ir import Fold, Graph
+from gan2hls.ir import Graph
 from gan2hls.kept import kept_file
 from gan2hls.pipeline import Pipeline
 from gan2hls.project_files import (
@@ -38,93 +33,12 @@ from gan2hls.project_files import (
     read_project,
     write_project,
 )
-from gan2hls.quantization.config import QuantizeConfig
-from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import report_values
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.targets import target as target_of
 from gan2hls.tools import Tool, find_tool, require_tool, run_tool
-
-if TYPE_CHECKING:
-    Model = nn.Module
-else:
-    Model = Any  # to `checked`: the frontend says more of what is no module, such as a class or an exported program
-
-
-@checked
-def load(source: Model | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
-    """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
-
-    See `frontends.from_torch.load`; no code in a file is run.
-    """
-    return from_torch.load(source, architecture=architecture)
-
-
-@checked
-def quantize(
-    model: Model,
-    calibration: np.ndarray | torch.Tensor | Mapping[str, Any],
-    *,
-    weight_bits: int = 8,
-    activation_bits: int = 8,
-    method: str = "auto",
-    overrides: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Graph:
-    """Quantize a generator after training, into the integer graph that is the golden model.
-
-    Args:
-        model: any module that torch.fx can trace, of supported layers.
-        calibration: (n, *input shape) samples of the input, in torch's order; of several inputs, a mapping of such
-            arrays by the names of `forward`'s arguments.
-        weight_bits: 1 to 16.
-        activation_bits: 2 to 16.
-        method: how activation ranges are found: "auto", "minmax" or "percentile".
-        overrides: layer name → fields of `quantization.config.LayerConfig`.
-        options: further fields of `quantization.config.QuantizeConfig`, e.g. scales="power_of_two".
-
-    Raises:
-        UserError: everything in the model that is not supported, by name; options or samples that are not accepted.
-    """
-    values = {"weight_bits": weight_bits, "activation_bits": activation_bits, "method": method, **options}
-    config = from_mapping(QuantizeConfig, {**values, "layers": dict(overrides or {})}, "quantize")
-    samples: Any = (
-        {name: calibration_samples(values, f" of {name}") for name, values in calibration.items()}
-        if isinstance(calibration, Mapping)
-        else calibration_samples(calibration)
-    )
-    shapes: Any = (
-        {name: tuple(values.shape[1:]) for name, values in samples.items()}
-        if isinstance(samples, Mapping)
-        else tuple(samples.shape[1:])
-    )
-    float_model = from_torch.trace(model, None if isinstance(model, from_torch.Chain) else shapes)
-    return integerize(quantize_float_model(float_model, samples, config))
-
-
-def calibration_samples(values: Any, of: str = "") -> torch.Tensor:
-    """Samples (n, *input shape) as a tensor; `of` says in messages which ones they are.
-
-    Raises:
-        UserError: no array of real numbers, or without a batch.
-    """
-    what = f"calibration samples{of}"
-    try:
-        array = real_array(values)
-        samples = torch.as_tensor(array)
-    except UserError as error:
-        raise UserError(f"{what} must be an array of real numbers: {error}") from None
-    except TypeError as error:  # of numbers that torch has not, such as those of 128 bits
-        raise UserError(f"{what} of {array.dtype} are not supported: {error}") from None
-    if samples.ndim not in (2, 4):
-        hint = "; one sample needs a batch around it: x[None]" if samples.ndim in (1, 3) else ""
-        raise UserError(
-            f"{what} have shape {tuple(samples.shape)}; expected (n, features) or (n, channels, height, "
-            f"width), the batch first{hint}"
-        )
-    return samples
 
 
 @checked
@@ -158,31 +72,10 @@ def build(
     settings = ProjectSettings(part, clock_mhz, target)
     graph.verify()
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
-    pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, _checked_folding(folding or {})))
+    pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, folding))
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
     write_project(pipeline, directory, settings)
     return Project(directory, pipeline, part, clock_mhz, target)
-
-
-def _checked_folding(given: Given) -> dict[str, Fold]:
-    """Each fold with whole numbers and no unknown field; whether they fit the layers is seen later."""
-    accepted = [field.name for field in dataclasses.fields(Fold)]
-    folding, problems = {}, []
-    for name, fold in given.items():
-        values: Any = dataclasses.asdict(fold) if isinstance(fold, Fold) else fold
-        if isinstance(values, tuple | list) and len(values) == 2:
-            values = {"pe": values[0], "simd": values[1]}
-        if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
-            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(fold)}")
-        elif unknown := [key for key in values if key not in accepted]:
-            problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
-        else:
-            wrong: list[str] = []
-            numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
-            problems += wrong
-            folding[name] = Fold(**numbers)
-    raise_problems(problems)
-    return folding
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,13 @@ def _port_problems(
             yield f"output {name!r} {what}; an output is the result of a node that computes"
         elif name in outputs[:index]:
             yield f"output {name!r} is named twice"
+    moving = set(inputs)  # what depends on an input, in nodes that stand in order
+    for node in nodes:
+        if moving.intersection(node.inputs):
+            moving.add(node.name)
+    for name in outputs:
+        if name in names and name not in moving:
+            yield f"output {name!r} depends on no input: every frame of it would be the same, and nothing would end it"
     used = {name for node in nodes for name in node.inputs}
     for node in nodes:
         if node.name and node.name not in used and node.name not in outputs:

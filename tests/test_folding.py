@@ -157,8 +157,8 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "packing": ({"last": Fold(2, 1, 3)}, "folding of last: packing 3 is not supported; use 1 to pe"),
     "zero": ({"last": (0, 1)}, "folding of last: pe 0 is not supported; use 1 to 3"),
     "lanes": ({"last.out": (1, 2)}, "folding of last.out: pe 1 and simd 2 differ; requantize has one number of"),
-    "form": ({"last": 3}, "folding of last: expected pe and simd, got 3"),
-    "key": ({"last": {"pe": 1, "lanes": 2}}, "folding of last: expected pe and simd"),
+    "form": ({"last": 3}, "folding of last: expected (pe, simd), two integers, got 3"),
+    "key": ({"last": {"pe": 1, "lanes": 2}}, "folding of last: expected (pe, simd), two integers, got"),
 }
 
 

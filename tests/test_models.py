@@ -10,13 +10,13 @@ import torch
 
 from gan2hls.config import from_mapping
 from gan2hls.models.architecture import (
-    LAYER_TYPES,
     build_module,
     dump_architecture,
     layer_shapes,
     read_architecture,
 )
 from gan2hls.models.dcgan import DcganConfig, architecture_of, build_discriminator, build_generator
+from gan2hls.models.layer_types import LAYER_TYPES
 from gan2hls.models.weights import load_weights, read_state_dict, write_safetensors
 from tests.messages import message_of
 
@@ -108,11 +108,16 @@ def test_every_layer_type_can_be_used():
         {"type": "Mish"},
         {"type": "Tanhshrink"},
         {"type": "Affine", "scale": 0.5, "offset": 0.5},
+        {"name": "prelu", "type": "PReLU", "num_parameters": 1, "init": 0.1},
+        {"name": "part", "type": "Slice", "start": 0, "stop": 1},
+        {"name": "add", "type": "Add", "inputs": ["prelu", "part"]},
+        {"name": "sub", "type": "Sub", "inputs": ["add", "part"]},
+        {"name": "concat", "type": "Concat", "inputs": ["sub", "part"]},
     ]
     assert {layer["type"] for layer in layers} == set(LAYER_TYPES)
     architecture = read_architecture({"input_shape": [8], "layers": layers})
-    assert layer_shapes(architecture)[-1] == (1, 16, 10)
-    assert build_module(architecture).eval()(torch.zeros(2, 8)).shape == (2, 1, 16, 10)
+    assert layer_shapes(architecture)[-1] == (2, 16, 10)
+    assert build_module(architecture).eval()(torch.zeros(2, 8)).shape == (2, 2, 16, 10)
 
 
 def test_all_problems_of_an_architecture_are_listed():
@@ -129,7 +134,7 @@ def test_all_problems_of_an_architecture_are_listed():
     ]
     error = message_of(read_architecture, {"input_shape": [0], "layers": layers, "extra": 1}, "net")
     for part in (
-        "net: unknown key 'extra' (accepted: input_shape, distribution, layers)",
+        "net: unknown key 'extra' (accepted: input_shape, distribution, outputs, layers)",
         "input_shape must be [features] or [channels, height, width], got [0]",
         "layers.0: type 'ConvTranspos2d' is not supported; did you mean 'ConvTranspose2d'? accepted: Linear,",
         "layers.1 (Conv2d): kernel_size must be an integer of at least 1, up to 16,777,216, or [height, width], "

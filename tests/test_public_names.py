@@ -62,4 +62,4 @@ try:
 except UserError as error:
     print(error)
 """
-    assert "unknown op 'resize' (known: conv2d, conv_transpose2d, dense, lookup, requantize, reshape" in run(code)
+    assert "unknown op 'resize' (known: add, concat, constant, conv2d, conv_transpose2d, dense, input, lookup, requantize" in run(code)

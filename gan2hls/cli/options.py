@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """Key of the configuration that an option changes; with `each`, a list of these with commas between them."""
+    """Key of the configuration that an option changes.
+
+    With `each` it is a list of these with commas between them; with `named` a table, to which each use of the option
+    adds NAME=VALUE.
+    """
 
     section: str
     key: str
     each: type | None = None
+    named: bool = False
 
 
 Model = Annotated[
@@ -80,6 +85,13 @@ Distribution = Annotated[
     str | None,
     typer.Option(help="Of the latents: normal, N(0, 1), or uniform, U(-1, 1). Default: as the card says."),
     Setting("calibration", "distribution"),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", metavar="NAME=FILE", help="Samples of an input, .npy, to calibrate and compare on; once for each."
+    ),
+    Setting("calibration", "inputs", named=True),
 ]
 
 Multipliers = Annotated[
@@ -127,6 +139,7 @@ class ModelOptions:
     method: Method = None
     bias_correction: BiasCorrection = None
     distribution: Distribution = None
+    inputs: Inputs = None
 
     def given(self) -> dict[str, Any]:
         """Values of the options that were given, by name."""
@@ -252,6 +265,10 @@ def changes(options: Any) -> "list[Change]":
             continue
         if setting.each is not None:
             value = _read_list(name, setting.each, value)
+        if setting.named:
+            value = _read_table(name.removesuffix("s"), value)
+            if not value:
+                continue
         found.append((setting.section, setting.key, str(value) if isinstance(value, Path) else value))
     return found
 
@@ -268,6 +285,18 @@ def _read_list(name: str, kind: type, text: str) -> list[Any]:
     except ValueError:
         option = name.replace("_", "-")
         raise UserError(f"--{option} {text!r} is not accepted; give {_KINDS[kind]} with commas between them") from None
+
+
+def _read_table(name: str, texts: list[str]) -> dict[str, str]:
+    table: dict[str, str] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not (key and sign and value):
+            raise UserError(f"--{name} {text!r} is not accepted; give NAME=FILE")
+        if key in table:
+            raise UserError(f"--{name} {key} is given twice")
+        table[key] = value
+    return table
 
 
 def taking(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gan2hls.errors import Gan2HlsError
+from gan2hls.estimate.joins import count_add, count_concat, count_constant, count_fork, count_slice
 from gan2hls.estimate.mac import count_mac
 from gan2hls.estimate.memories import Mapped, Shape, map_memory
 from gan2hls.estimate.names import Feature, Machine
@@ -44,6 +45,9 @@ Counter = Callable[[Values, Tally], Machine]
 """Counts a kernel of given parameters, and says which coefficients it goes by. One for each module of `hw/rtl`."""
 
 COUNTERS: dict[str, Counter] = {
+    "add": count_add,
+    "concat": count_concat,
+    "constant": count_constant,
     "conv2d": count_mac,
     "conv_transpose2d": count_mac,
     "dense": count_mac,
@@ -51,6 +55,8 @@ COUNTERS: dict[str, Counter] = {
     "lookup": count_lookup,
     "requantize": count_requantize,
     "reshape": count_converter,
+    "slice": count_slice,
+    "stream_fork": count_fork,
     "upsample": count_upsample,
     "width_converter": count_converter,
 }

@@ -41,7 +41,8 @@ class Draft:
         rank: number of dimensions of its input, without the batch; None if any.
         channels: features or channels of its input; None if any.
         complete: (fields, in_shape, out_shape) -> fields, for what only the shapes say.
-        joins: the values that are joined, in order; none for a layer of one input.
+        joins: the values that are joined, in order, constants too; none for a layer of one input.
+        by_pixel: what it is, of an input of this shape, if its constant differs from pixel to pixel.
     """
 
     layer: type[FloatLayer] | None
@@ -49,7 +50,8 @@ class Draft:
     rank: int | None = None
     channels: int | None = None
     complete: Callable[[Mapping[str, Any], Shape, Shape], Mapping[str, Any]] | None = None
-    joins: tuple[Traced, ...] = ()
+    joins: tuple[Traced | torch.Tensor, ...] = ()
+    by_pixel: Callable[[Shape], "Draft | None"] | None = None
 
     def check_inputs(self, shapes: Sequence[Shape]) -> None:
         """Raise `UnsupportedError` if inputs of these shapes are not accepted."""

@@ -184,6 +184,17 @@ class ReshapeLayer(FloatLayer):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class ConstantLayer(FloatLayer):
+    """`value` `(*out_shape)`, the same for each sample; it reads nothing."""
+
+    value: torch.Tensor
+
+    def forward(self) -> torch.Tensor:
+        """Give the value as a batch of one, which joins broadcast."""
+        return self.value[None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AddLayer(FloatLayer):
     """The sum of two or more values of one shape."""
 
@@ -254,7 +265,7 @@ class FloatModel:
             yield from (f"{layer.name}: its input {name!r} is not a layer before it or an input" for name in unknown)
             if layer.name in shapes:
                 yield f"{layer.name}: two layers, or a layer and an input, have this name"
-            if not unknown and shapes[layer.inputs[0]] != layer.in_shape:
+            if not unknown and layer.inputs and shapes[layer.inputs[0]] != layer.in_shape:
                 yield f"{layer.name}: its input has the shape {shapes[layer.inputs[0]]}; {layer.in_shape} is needed"
             if not unknown and len(layer.inputs) > 1:
                 found = join_problems(type(layer), [shapes[name] for name in layer.inputs])
@@ -332,7 +343,7 @@ def merge_reshapes(layers: Sequence[FloatLayer], outputs: Sequence[str]) -> tupl
     for layer in layers:
         own_name = layer.name
         layer = dataclasses.replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
-        before = merged.get(layer.inputs[0])
+        before = merged.get(layer.inputs[0]) if layer.inputs else None
         if isinstance(layer, ReshapeLayer) and isinstance(before, ReshapeLayer):
             users[before.name] -= 1
             alone = users[before.name] == 0

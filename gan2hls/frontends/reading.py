@@ -13,7 +13,7 @@ from torch import fx, nn
 
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
-from gan2hls.frontends.float_model import FloatLayer, FloatModel, Shape, merge_reshapes
+from gan2hls.frontends.float_model import ConstantLayer, FloatLayer, FloatModel, Shape, merge_reshapes
 from gan2hls.frontends.torch_joins import SPLITS
 from gan2hls.frontends.torch_layers import (
     ACCEPTED,
@@ -214,8 +214,12 @@ class _Reader:
         draft = self._part(node, split) if split else self._draft(node, before)
         if not before:
             raise UnsupportedError("not supported")
-        joined: list[fx.Node] = [traced.source for traced in draft.joins] or before[:1]
-        given, value = [self.tracer.values[n] for n in joined], self.tracer.values[node]
+        first = self.tracer.values[before[0]]
+        if draft.by_pixel is not None and isinstance(first, torch.Tensor):
+            draft = draft.by_pixel(tuple(first.shape[1:])) or draft
+        joined = [part.source if isinstance(part, Traced) else part for part in draft.joins] or before[:1]
+        given = [self.tracer.values[n] if isinstance(n, fx.Node) else n[None] for n in joined]
+        value = self.tracer.values[node]
         if not all(isinstance(tensor, torch.Tensor) for tensor in given):
             return None
         in_shapes = [tuple(tensor.shape[1:]) for tensor in given]
@@ -225,18 +229,19 @@ class _Reader:
             listed = " and ".join(map(str, in_shapes))
             raise UnsupportedError(f"does not accept an input of shape {listed} (without the batch): {reason}")
         _check_result(value, given[0])
-        sources = tuple(self.source[n] for n in joined)
+        sources = tuple(self._source(n, f"{name}.constant") for n in joined)
         layer = draft.finish(name, sources, in_shapes[0], tuple(value.shape[1:]))
         if layer is None:
             self.source[node] = sources[0]
         return layer
 
     def _draft(self, node: fx.Node, before: list[fx.Node]) -> Draft:
-        if len(before) > 1 and (node.op == "call_module" or not joins_branches(node.target)):
+        module = self.tracer.root.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if len(before) > 1 and not joins_branches(node.target if module is None else module):
             joined = ", ".join(self._label(n)[0] for n in before)
             raise UnsupportedError(f"joins branches ({joined}); only + and - and cat do that")
-        if node.op == "call_module":
-            return read_module(self.tracer.root.get_submodule(str(node.target)))
+        if module is not None:
+            return read_module(module, [Traced(before) for before in node.args])
         target: Callable[..., Any] | str = node.target
         if not is_known_function(target):
             raise UnsupportedError("not supported")
@@ -250,6 +255,15 @@ class _Reader:
             return read_function(target, args, kwargs)
         except TypeError as error:
             raise UnsupportedError(f"these arguments are not supported: {short(error)}") from None
+
+    def _source(self, part: fx.Node | torch.Tensor, name: str) -> str:
+        """The name of what gives a value; a constant gets a layer."""
+        if isinstance(part, fx.Node):
+            return self.source[part]
+        shape = tuple(part.shape)
+        value = part.to(torch.float32).contiguous()
+        self.layers.append(ConstantLayer(name=name, inputs=(), in_shape=shape, out_shape=shape, value=value))
+        return name
 
     def _split_before(self, node: fx.Node) -> fx.Node | None:
         """The split of which this node takes a part, None if it does something else."""

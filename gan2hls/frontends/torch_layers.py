@@ -15,15 +15,21 @@ from torch import nn
 from gan2hls.frontends import torch_activations, torch_arithmetic, torch_joins
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
 from gan2hls.frontends.float_model import (
+    AddLayer,
     AffineLayer,
+    ConcatLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
+    FloatLayer,
     LinearLayer,
     Pair,
     ReshapeLayer,
     Shape,
+    SliceLayer,
+    SubLayer,
     UpsampleLayer,
 )
+from gan2hls.models import layer_types
 
 ACCEPTED = (
     "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, "
@@ -224,7 +230,15 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Draft]] = {
     nn.Dropout: _identity,
     nn.Dropout1d: _identity,
     nn.Dropout2d: _identity,
+    layer_types.Slice: lambda m: Draft(SliceLayer, {"start": m.start, "stop": m.stop}),
 }
+
+_JOIN_MODULES: dict[type[nn.Module], type[FloatLayer]] = {
+    layer_types.Add: AddLayer,
+    layer_types.Sub: SubLayer,
+    layer_types.Concat: ConcatLayer,
+}
+"""Those of an architecture that take several inputs."""
 
 _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     F.linear: _linear,
@@ -265,15 +279,15 @@ _LOOK_THEMSELVES = frozenset({*torch_arithmetic.FUNCTIONS.values(), *torch_arith
 def known_class(module: nn.Module) -> type[nn.Module] | None:
     """Give the torch.nn class whose mathematics a module has, also for subclasses that leave `forward` alone."""
     for base in type(module).__mro__:
-        if base in _MODULES:
+        if base in _MODULES or base in _JOIN_MODULES:
             same = type(module).forward is base.forward
             helper = getattr(base, "_conv_forward", None)
             return base if same and getattr(type(module), "_conv_forward", None) is helper else None
     return None
 
 
-def read_module(module: nn.Module) -> Draft:
-    """Read a leaf module.
+def read_module(module: nn.Module, inputs: Sequence[Traced]) -> Draft:
+    """Read a leaf module that is called with these inputs.
 
     Raises:
         UnsupportedError: with all reasons.
@@ -281,6 +295,8 @@ def read_module(module: nn.Module) -> Draft:
     known = known_class(module)
     if known is None:
         raise UnsupportedError("not supported")
+    if known in _JOIN_MODULES:
+        return Draft(_JOIN_MODULES[known], joins=tuple(inputs))
     return _MODULES[known](module)
 
 
@@ -311,9 +327,11 @@ def _reader(target: Callable[..., Any] | str) -> Callable[..., Draft] | None:
     return _METHODS.get(target) if isinstance(target, str) else _FUNCTIONS.get(target)
 
 
-def joins_branches(target: Any) -> bool:
-    """Say whether this function or tensor method takes several values that depend on the input."""
-    return (isinstance(target, str) or callable(target)) and _reader(target) in _JOINS
+def joins_branches(target: nn.Module | Callable[..., Any] | str) -> bool:
+    """Say whether this module, function or tensor method takes several values that depend on the input."""
+    if isinstance(target, nn.Module):
+        return known_class(target) in _JOIN_MODULES
+    return _reader(target) in _JOINS
 
 
 def is_known_function(target: Callable[..., Any] | str) -> bool:

@@ -18,6 +18,7 @@ from gan2hls.frontends.float_model import (
     AddLayer,
     AffineLayer,
     ConcatLayer,
+    ConstantLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
     FloatLayer,
@@ -41,6 +42,8 @@ from gan2hls.quantization.activation import (
 
 MacLayer = LinearLayer | Conv2dLayer | ConvTranspose2dLayer
 SumLayer = AddLayer | SubLayer
+WideLayer = MacLayer | SumLayer | ConstantLayer
+"""What a block may begin with."""
 ShapeLayer = ReshapeLayer | UpsampleLayer
 MoveLayer = ShapeLayer | SliceLayer | ConcatLayer
 """What only moves values, and so keeps their format."""
@@ -57,8 +60,8 @@ class Block:
         members: names of all its layers.
         inputs: names of the steps, or inputs of the model, that it reads.
         in_shape, out_shape: in torch's order, without the batch.
-        wide: the layer that multiplies and accumulates, without its bias, or that adds or subtracts; None if the block
-            only scales and activates.
+        wide: the layer that multiplies and accumulates, without its bias, or that adds or subtracts, or a constant;
+            None if the block only scales and activates.
         gain: (channels,) float64.
         offset: (channels,) float64, the bias contained.
         activation: one that changes nothing if there is none.
@@ -69,7 +72,7 @@ class Block:
     inputs: tuple[str, ...]
     in_shape: Shape
     out_shape: Shape
-    wide: MacLayer | SumLayer | None
+    wide: WideLayer | None
     gain: Tensor
     offset: Tensor
     activation: Activation = NO_ACTIVATION
@@ -114,7 +117,7 @@ class Block:
 Step = Block | MoveLayer
 
 
-def affine(wide: MacLayer | SumLayer | None, gain: Tensor, offset: Tensor, *xs: Tensor) -> Tensor:
+def affine(wide: WideLayer | None, gain: Tensor, offset: Tensor, *xs: Tensor) -> Tensor:
     """Give `wide(x...) · gain[c] + offset[c]` in the dtype of `xs`."""
     if isinstance(wide, MacLayer):
         x = replace(wide, weight=wide.weight.to(xs[0].dtype)).forward(xs[0])
@@ -239,12 +242,12 @@ class _Grouping:
 
 
 def _new_block(layer: FloatLayer) -> Block:
-    wide: MacLayer | SumLayer | None
+    wide: WideLayer | None
     if isinstance(layer, MacLayer):
         channels, wide = layer.out_shape[0], replace(layer, bias=None)
         offset = torch.zeros(channels, dtype=torch.float64) if layer.bias is None else layer.bias.double()
     else:
-        channels, wide = layer.in_shape[0], layer if isinstance(layer, SumLayer) else None
+        channels, wide = layer.in_shape[0], layer if isinstance(layer, SumLayer | ConstantLayer) else None
         offset = torch.zeros(channels, dtype=torch.float64)
     gain = torch.ones(channels, dtype=torch.float64)
     block = Block(layer.name, (layer.name,), layer.inputs, layer.in_shape, layer.out_shape, wide, gain, offset)

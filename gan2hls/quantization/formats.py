@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from gan2hls.errors import raise_problems
+from gan2hls.frontends.float_model import ConstantLayer
 from gan2hls.ir import IntType
 from gan2hls.quantization.activation import Activation
 from gan2hls.quantization.blocks import Block, Steps
@@ -58,6 +59,8 @@ class Formats:
         block, given = self._blocks[source], self._layer(source).signed
         if given is not None:
             return given
+        if isinstance(block.wide, ConstantLayer):
+            return bool((block.wide.value < 0).any())
         if block.only_adds or block.is_branch:
             return any(self._signed(before) for name in block.inputs for before in self._moved(name))
         return block.activation.signed

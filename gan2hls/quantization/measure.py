@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gan2hls.frontends.float_model import ConvTranspose2dLayer
 from gan2hls.frontends.running import run_steps
-from gan2hls.quantization.blocks import Block, MacLayer, Step, Steps, SumLayer, affine
+from gan2hls.quantization.blocks import Block, MacLayer, Step, Steps, WideLayer, affine
 from gan2hls.quantization.quantized_model import QuantizedBlock, QuantizedStep, real_mac
 from gan2hls.quantization.quantizers import Format, QuantizedWeight
 
@@ -160,7 +160,7 @@ class Measurement:
 
         return error
 
-    def shift(self, block: Block, wide: MacLayer | SumLayer | None, gain: Tensor, offset: Tensor) -> Tensor:
+    def shift(self, block: Block, wide: WideLayer | None, gain: Tensor, offset: Tensor) -> Tensor:
         """What is to be added to a quantized block's offset (channels,), so that its result is nearest to float's.
 
         Without an activation this is the mean of what its channels lack. Behind one, only values count that the

@@ -108,7 +108,7 @@ class _Quantizer:
         inputs = dict(formats)
         for step in steps.steps:
             if isinstance(step, Block):
-                block = self._block(step, formats[step.inputs[0]])
+                block = self._block(step, formats[step.inputs[0]]) if step.inputs else self._constant(step)
                 formats[step.name] = block.output
                 quantized: QuantizedStep = block
             else:
@@ -127,6 +127,22 @@ class _Quantizer:
             also = tuple(name for name in sources if name != source)
             self._chosen[sources[0]] = self.formats.choose(sources, partial(error, also=also))
         return self._chosen[sources[0]]
+
+    def _constant(self, block: Block) -> QuantizedBlock:
+        output = self._group_format(block.name, partial(self.measured.output_error, block.forward(), lambda x: x))
+        return QuantizedBlock(
+            name=block.name,
+            inputs=(),
+            in_shape=block.in_shape,
+            out_shape=block.out_shape,
+            wide=block.wide,
+            weight=None,
+            gain=block.gain,
+            offset=block.offset,
+            activation=block.activation,
+            table=None,
+            output=output,
+        )
 
     def _input_format(self, name: str) -> Format:
         return self._group_format(name, partial(self.measured.input_error, name))

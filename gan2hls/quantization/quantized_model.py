@@ -11,7 +11,7 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import Shape
 from gan2hls.frontends.running import by_name, run_steps
 from gan2hls.quantization.activation import Activation
-from gan2hls.quantization.blocks import MacLayer, MoveLayer, SumLayer, affine, from_out_rows
+from gan2hls.quantization.blocks import MacLayer, MoveLayer, WideLayer, affine, from_out_rows
 from gan2hls.quantization.quantizers import Format, QuantizedWeight
 from gan2hls.quantization.scale_groups import GroupChoice
 
@@ -39,7 +39,7 @@ class QuantizedBlock:
     inputs: tuple[str, ...]
     in_shape: Shape
     out_shape: Shape
-    wide: MacLayer | SumLayer | None
+    wide: WideLayer | None
     weight: QuantizedWeight | None
     gain: Tensor
     offset: Tensor

@@ -1,9 +1,9 @@
 // Harness for what makes one stream of several, or of a part of one: add, concat (Kind 1) and slice (Kind 2).
 //
-// Each source may do anything, also withdraw a beat. The harness says by counters of its own which inputs must be ready,
-// which beats must enter the output and what they must be there. One of these, marked at an arbitrary time, is followed
-// through: when no beat is left ahead of it, the beat on the output must be this one. As it may be any beat with any
-// content, a beat lost, doubled, out of order or made of beats that do not belong together breaks the proof.
+// Each source may do anything, also withdraw a beat. The harness says by counters of its own which inputs must be
+// ready, which beats must enter the output and what they must be there. One of these, marked at an arbitrary time, is
+// followed through: when no beat is left ahead of it, the beat on the output must be this one. As it may be any beat
+// with any content, a beat lost, doubled, out of order or made of beats that do not belong together breaks the proof.
 
 `default_nettype none
 

@@ -1,10 +1,10 @@
 // Harness for stream_fork.
 //
-// The source may do anything, also withdraw a beat, and each sink may stall as it likes. One beat, marked at an arbitrary
-// time, is followed to every output: the harness counts the beats ahead of it there, and when none is left the beat
-// on that output must be this one. As it may be any beat with any content, a beat lost, doubled or out of order at any
-// output breaks the proof. Each output's beats are counted for themselves: it offers one whenever it holds one, whatever
-// the others do, and the input waits for nothing but an output that holds two.
+// The source may do anything, also withdraw a beat, and each sink may stall as it likes. One beat, marked at an
+// arbitrary time, is followed to every output: the harness counts the beats ahead of it there, and when none is left
+// the beat on that output must be this one. As it may be any beat with any content, a beat lost, doubled or out of
+// order at any output breaks the proof. Each output's beats are counted for themselves: it offers one whenever it holds
+// one, whatever the others do, and the input waits for nothing but an output that holds two.
 
 `default_nettype none
 

@@ -54,15 +54,15 @@ module window_stream #(
     logic [PixelBits-1:0] need;
   } window_t;
 
-  window_t next;
+  window_t coming;
   logic    next_valid, next_ready, next_last;
   pixel_generator #(
     .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
     .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
     .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(1), .RingWords(RingPixels)
   ) u_pixels (
-    .clk, .rst_n, .valid(next_valid), .ready(next_ready), .rows(next.rows), .cols(next.cols), .tap_base(next.tap),
-    .ring_base(next.slot), .need(next.need), .frees(next.frees), .last(next_last)
+    .clk, .rst_n, .valid(next_valid), .ready(next_ready), .rows(coming.rows), .cols(coming.cols), .tap_base(coming.tap),
+    .ring_base(coming.slot), .need(coming.need), .frees(coming.frees), .last(next_last)
   );
 
   // A pixel waits for the one after it, which tells how many more input pixels that one needs, less 1.
@@ -70,15 +70,15 @@ module window_stream #(
   logic    held_valid_q, held_last_q, held_ready;
   logic signed [CountBits-1:0] held_step, held_less_q;
   assign next_ready = !held_valid_q || held_ready;
-  assign held_step  = signed'(CountBits'(next.need)) + held_less_q;
+  assign held_step  = signed'(CountBits'(coming.need)) + held_less_q;
   always_ff @(posedge clk) begin
     if (!rst_n) held_valid_q <= 1'b0;
     else if (next_valid && next_ready) held_valid_q <= 1'b1;
   end
   always_ff @(posedge clk) begin
     if (next_ready) begin
-      held_q      <= next;
-      held_less_q <= (next_last ? CountBits'(FramePixels - 1) : CountBits'(-1)) - signed'(CountBits'(next.need));
+      held_q      <= coming;
+      held_less_q <= (next_last ? CountBits'(FramePixels - 1) : CountBits'(-1)) - signed'(CountBits'(coming.need));
       held_last_q <= next_last;
     end
   end

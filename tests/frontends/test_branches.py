@@ -11,6 +11,7 @@ from gan2hls.frontends.float_model import (
     AddLayer,
     AffineLayer,
     ConcatLayer,
+    ConstantLayer,
     FloatModel,
     LinearLayer,
     ReshapeLayer,
@@ -87,6 +88,29 @@ def test_a_value_and_itself():
 def _swapped(m: Calls, x: Tensor) -> Tensor:
     first, second = m.a(x).chunk(2, dim=1)
     return torch.cat([second, first], 1)
+
+
+POSITIONS = torch.arange(12.0).reshape(1, 3, 2, 2) / 10
+
+
+@pytest.mark.parametrize(
+    ("forward", "kind", "sign"),
+    [
+        (lambda m, x: m.a(x) + POSITIONS, AddLayer, 1),
+        (lambda m, x: torch.add(m.a(x), POSITIONS[0], alpha=2), AddLayer, 2),
+        (lambda m, x: m.a(x) - POSITIONS[:, :1], AddLayer, -1),
+        (lambda m, x: POSITIONS + m.a(x), AddLayer, 1),
+        (lambda m, x: POSITIONS - m.a(x), SubLayer, 1),
+    ],
+)
+def test_a_constant_for_each_pixel_is_added(forward, kind, sign):
+    model = check(Calls(forward, a=nn.Conv2d(2, 3, 1)), (2, 2, 2))
+    (constant,) = [layer for layer in model.layers if isinstance(layer, ConstantLayer)]
+    assert (constant.inputs, constant.out_shape) == ((), (3, 2, 2))
+    assert constant.name == f"{model.layers[-1].name}.constant"
+    assert isinstance(model.layers[-1], kind)
+    if sign == 2:
+        torch.testing.assert_close(constant.value, 2 * POSITIONS[0])
 
 
 SLICED = {

@@ -103,8 +103,8 @@ class Builder:
         kind = self.types[same].int_type
         branches = [self.branch(source, kind, depth) for _ in range(int(self.rng.integers(1, 4)))]
         branches.insert(int(self.rng.integers(0, len(branches) + 1)), same)
-        if len(set(branches)) == 2 and self.rng.integers(4) == 0:
-            return self.requantize(self.put(Sub(), *branches[:2]), draw_type(self.rng, 2, 8))
+        if len(branches) == 2 and self.rng.integers(3) == 0:
+            return self.requantize(self.put(Sub(), *branches), draw_type(self.rng, 2, 8))
         return self.requantize(self.put(Add(), *branches), draw_type(self.rng, 2, 8))
 
     def dense(self, source: str) -> str:

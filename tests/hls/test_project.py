@@ -193,7 +193,9 @@ def test_a_wrong_parameter_stops_compilation(case: Case, parameters: dict[str, i
 
 
 def test_headers_are_found_through_headers() -> None:
-    assert {"dense.h", "mac_engine.h", "mac_tables.h", "integers.h", "lanes.h", "sim/csim.h"} <= set(kernel_headers(["dense"]))
+    assert {"dense.h", "mac_engine.h", "mac_tables.h", "integers.h", "lanes.h", "sim/csim.h"} <= set(
+        kernel_headers(["dense"])
+    )
 
 
 def test_an_unknown_name_in_a_template_is_an_error() -> None:

@@ -65,6 +65,19 @@ def test_a_join_in_a_graph_is_refused_by_name() -> None:
     assert str(raised.value) == "sum (Add): input 2 is u8, input 1 s8; requantize one of them"
 
 
+def test_an_output_that_never_changes_is_refused() -> None:
+    x = tensor((1, 1, 2), S8)
+    nodes = (
+        Node("x", Input(x)), Node("c", Constant(np.ones(x.shape, int), x)), Node("part", Slice(0, 1), ("c",)),
+        Node("sum", Add(), ("x", "c")),
+    )  # fmt: skip
+    with pytest.raises(UserError) as raised:
+        Graph(nodes, ("part", "sum"), {"x": (2,), "part": (1,), "sum": (2,)}).verify()
+    assert str(raised.value) == (
+        "output 'part' depends on no input: every frame of it would be the same, and nothing would end it"
+    )
+
+
 @pytest.mark.parametrize(
     ("op", "channels", "possible", "refused"),
     [

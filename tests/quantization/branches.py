@@ -113,6 +113,19 @@ class Forked(nn.Module):
         return self.last(self.slopes(self.left(a) + self.right(b)))
 
 
+class Positions(nn.Module):
+    """A value for each pixel is added, as of an embedding of positions, and subtracted from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.zeros(1, 4, 3, 3))
+        self.register_buffer("ramp", torch.linspace(0, 1, 9).reshape(3, 3))
+        self.first, self.last = conv(2, 4), conv(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.ramp - self.last(F.relu(self.first(x) + self.embedding))
+
+
 BRANCHES: Mapping[str, tuple[Callable[[], nn.Module], Shape | Mapping[str, Shape]]] = {
     "residual": (Residual, (3, 6, 6)),
     "dense": (Dense, (3, 5, 5)),
@@ -120,6 +133,7 @@ BRANCHES: Mapping[str, tuple[Callable[[], nn.Module], Shape | Mapping[str, Shape
     "conditional": (Conditional, {"z": (6,), "label": (5,)}),
     "heads": (Heads, (5, 2, 2)),
     "forked": (Forked, (2, 5, 5)),
+    "positions": (Positions, (2, 3, 3)),
 }
 
 

@@ -13,7 +13,7 @@ from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import ACTIVATIONS
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import IntType
-from gan2hls.models.architecture import Affine
+from gan2hls.models.layer_types import Affine
 from gan2hls.ops import Lookup, Requantize
 from gan2hls.quantization.activation import Activation
 from gan2hls.quantization.blocks import make_blocks

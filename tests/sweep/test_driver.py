@@ -19,7 +19,7 @@ from gan2hls.errors import UserError
 from gan2hls.files import MARKER, sha256
 from gan2hls.limits import TEXT_BYTES
 from gan2hls.report.points import PointReport
-from gan2hls.sweep import Listener, Sweep, driver, execution, task, tasks
+from gan2hls.sweep import Listener, Sweep, execution, runner, task, tasks
 from gan2hls.sweep.options import run_sweep
 from gan2hls.synth.result import ESTIMATE, SYNTHESIZED
 from gan2hls.targets import FAMILIES, TARGETS, Target
@@ -110,7 +110,7 @@ def test_other_weights_or_another_gan2hls_make_anew(tmp_path: Path, monkeypatch:
     data = (tmp_path / "tiny.json").read_text()
     (tmp_path / "tiny.json").write_text(data.replace('"kernel_size": 2', '"kernel_size":  2'))
     assert len(run_inline(tmp_path, config)[0]) == 2, "the same graph is not estimated again"
-    for module in (driver, tasks, resources):
+    for module in (runner, execution, resources):
         monkeypatch.setattr(module, "program_digest", lambda: "another")
     monkeypatch.setattr("gan2hls.sweep.cache.program_digest", lambda: "another")
     assert len(run_inline(tmp_path, config)[0]) == 6
