@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,13 @@ import pytest
 import gan2hls
 from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
-from gan2hls.errors import Gan2HlsError
 from gan2hls.folding import choose_folding
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
+from gan2hls.network import StandstillError
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape
-from gan2hls.pipeline import STREAM_DEPTH, Pipeline
-from gan2hls.schedule import Buffers, Model, predict
+from gan2hls.pipeline import Pipeline, Sizes
+from gan2hls.schedule import Run, predict, timed_network
 from gan2hls.simulate import RtlDesign, simulate_rtl
 from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, with_fifo, with_ring
 
@@ -73,14 +72,11 @@ def test_buffers_are_as_large_as_it_takes_and_no_larger(rng: np.random.Generator
 def alone(pipeline: Pipeline, name: str, ring: int) -> float:
     """Mean interval of a MAC kernel whose input always waits and whose output is always taken; infinite if it hangs."""
     stage = next(made for made in pipeline.stages if made.name == name)
-    (before,), (after,) = stage.inputs, stage.outputs
-    streams = {stream: pipeline.streams[stream] for stream in (before, after)}
-    part = replace(pipeline, stages=(stage,), streams=streams, inputs={"in": before}, outputs={"out": after})
-    run = Model(part).run(Buffers([ring], [STREAM_DEPTH] * 2))
+    run = Run(timed_network(pipeline, [stage], Sizes({name: ring})))
     try:
         for _ in range(40):
             run.frame()
-    except Gan2HlsError:
+    except StandstillError:
         return math.inf
     return (run.finished[-1] - run.finished[15]) / 24
 
@@ -119,9 +115,9 @@ def test_a_ring_that_is_too_small_is_told() -> None:
     op = Conv2d(np.ones((2, 2, 1, 1), int), 2)
     graph = Graph.chain(TensorType((4, 4, 1), S6, 1.0), (Node("op", op),), (1, 4, 4), (1, 3, 3)).verify()
     pipeline = make_pipeline(graph, {"op": Fold(1, 1)})
-    assert predict(with_ring(pipeline, 0, 6)).interval_cycles >= pipeline.interval_cycles
-    with pytest.raises(Gan2HlsError, match="a ring of 5 words is too small: its kernel waits for ever"):
-        predict(with_ring(pipeline, 0, 5))
+    assert predict(with_ring(pipeline, "u_op", 6)).interval_cycles >= pipeline.interval_cycles
+    with pytest.raises(StandstillError, match="comes to a standstill: u_op waits for room in its ring of 5 words$"):
+        predict(with_ring(pipeline, "u_op", 5))
 
 
 def test_prediction(rng: np.random.Generator) -> None:
@@ -130,7 +126,7 @@ def test_prediction(rng: np.random.Generator) -> None:
     assert len(model.finished) == 4
     assert model.finished[0] == model.latency_cycles
     assert model.finished[3] - model.finished[2] == model.interval_cycles
-    assert list(model.busy) == [stage.name for stage in pipeline.stages]
+    assert list(model.busy) == [stage.name for stage in pipeline.kernels]
     assert 0 < min(model.busy.values()) <= max(model.busy.values()) <= 1
 
 

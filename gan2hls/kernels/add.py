@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gan2hls.kernels.base import Beats, Kernel
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,5 @@ class AddKernel(Kernel):
             "Subtract": int(self.subtract),
         }
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """It belongs into no row."""
-        raise NotImplementedError
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.join(len(self.inputs))

@@ -1,19 +1,15 @@
 """What a kernel is: an instance of a module of `hw/rtl` and of the function of the same name in `hw/hls`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from gan2hls.integers import ceil_div
+from gan2hls.kernels.rules import Rule
 from gan2hls.tensors import TensorType
-
-Beats = Generator[int, Any, None]
-"""When each beat of a stream moves: yields the cycle from which its next beat is offered, and is sent the one in which
-that beat is taken; the first `send` is of None."""
 
 
 @dataclass(frozen=True)
@@ -161,17 +157,6 @@ class Kernel(ABC):
         """The same kernel with a ring of another size."""
         raise AssertionError(f"{self.module} has no ring")
 
-    @property
-    def logged(self) -> int:
-        """Cycles that `rule` logs a frame; two frames that log the same, later by one number, are alike inside too."""
-        return 0
-
     @abstractmethod
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """Time: when its output beats move, pulled from `up`, when its input beats move (`rules`).
-
-        Args:
-            up: the stream that enters.
-            ring_pixels: size of the ring, in place of the kernel's own.
-            log: gets the `logged` cycles of each frame.
-        """
+    def rules(self) -> tuple[Rule, ...]:
+        """Time: how the tracks of its streams, and of its own, grow (`rules`)."""

@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Beats, Kernel
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Kernel
 
 
 class ConcatKernel(Kernel):
@@ -32,6 +33,5 @@ class ConcatKernel(Kernel):
             "Bits": self.output.bits,
         }
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """It belongs into no row."""
-        raise NotImplementedError
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.interleave(self.pixel_beats)

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Beats, Kernel, Memory
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Kernel, Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,5 @@ class ConstantKernel(Kernel):
         padded[:, : port.channels] = self.values
         return {"values": Memory(padded.reshape(-1, port.lanes), port.bits, port.signed)}
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """It belongs into no row."""
-        raise NotImplementedError
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.constant()

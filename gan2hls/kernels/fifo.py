@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel
+from gan2hls.kernels.base import Kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +18,5 @@ class Fifo(Kernel):
     def parameters(self) -> dict[str, int]:
         return {"Depth": self.depth, "Bits": self.input.lanes * self.input.bits}
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.fifo(up, self.depth)
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.fifo(self.depth)

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from gan2hls.kernels.base import Beats, Kernel
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Kernel
 
 
 class Fork(Kernel):
@@ -18,6 +19,5 @@ class Fork(Kernel):
             "Bits": self.input.lanes * self.input.bits,
         }
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """A fork is no row."""
-        raise NotImplementedError
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.fork(len(self.outputs))

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel, Memory
+from gan2hls.kernels.base import Kernel, Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,5 @@ class LookupKernel(Kernel):
     def memories(self) -> dict[str, Memory]:
         return {"table": Memory(self.table[:, None], self.output.bits, self.output.signed)}
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.registers(up, 2)
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.registers(2)

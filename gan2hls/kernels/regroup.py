@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel, Port
+from gan2hls.kernels.base import Kernel, Port
+from gan2hls.kernels.regroup_rules import regroup
+from gan2hls.kernels.rules import Rule
 
 
 class _Regroup(Kernel):
@@ -17,9 +18,8 @@ class _Regroup(Kernel):
             return super().cycles
         return _gearbox_interval(_beats(into), _beats(out), out.lanes + min(into.lanes, out.lanes) - 1)
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.regroup(up, self.input, self.output)
+    def rules(self) -> tuple[Rule, ...]:
+        return regroup(self.input, self.output)
 
 
 class WidthConverter(_Regroup):

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan2hls.integers import ceil_div
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel, Memory
+from gan2hls.kernels.base import Kernel, Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,5 @@ class RequantizeKernel(Kernel):
     def multipliers(self) -> int:
         return self.output.lanes * (self.parts if self.use_multiplier else int(self._leaky))
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.registers(up, 6 + self._leaky)
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.registers(6 + self._leaky)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gan2hls.kernels.base import Beats, Kernel
+from gan2hls.integers import ceil_div
+from gan2hls.kernels import rules
+from gan2hls.kernels.base import Kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,7 @@ class SliceKernel(Kernel):
             "Bits": self.input.bits,
         }
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """It belongs into no row."""
-        raise NotImplementedError
+    def rules(self) -> tuple[rules.Rule, ...]:
+        start, stop = self.start, self.start + self.output.channels
+        beats = [ceil_div(channels, self.input.lanes) for channels in (start, stop, self.input.channels)]
+        return rules.select(*beats)

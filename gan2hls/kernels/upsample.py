@@ -1,11 +1,54 @@
 """`upsample`: a ring of two rows, each read as often as its pixels are repeated."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Beats, Kernel
-from gan2hls.kernels.rules import NEVER
+from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.rules import NEVER, Offer, Rule, Take, Track, Waits
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat(Rule):
+    """taken, output taken → entered, released: words of a row read into a register before a skid buffer.
+
+    A row of `width` pixels of `words` words is walked `rows` times, each of its pixels `columns` times. `entered` gets
+    the cycle in which each word leaves the register for the skid buffer, less one; `released` that in which each pixel
+    is read for the last time.
+    """
+
+    code = 15
+    width: int
+    words: int
+    rows: int
+    columns: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return (self.width, self.words, self.rows, self.columns)
+
+    def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
+        (taken, departed), (entered, released) = reads, writes
+        arrived, word = NEVER, 0
+        while True:
+            for beat in range(self.rows * self.width * self.columns * self.words):
+                pixel_beat = beat % (self.columns * self.words)
+                walk = beat // (self.width * self.columns * self.words)
+                read = arrived
+                if walk == 0 and pixel_beat < self.words:
+                    if len(taken) <= word:
+                        yield taken, word + 1
+                    read = max(read, taken[word] + 1)
+                    word += 1
+                if walk == self.rows - 1 and pixel_beat == self.columns * self.words - 1:
+                    released.append(read)
+                if (out := len(entered)) >= 2:
+                    if len(departed) < out - 1:
+                        yield departed, out - 1
+                    read = max(read, departed[out - 2])
+                arrived = read + 1
+                entered.append(arrived)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,30 +72,10 @@ class UpsampleKernel(Kernel):
             "FactorWidth": self.factor[1],
         }
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """A ring of two rows, read word by word into a register before a skid buffer."""
-        pixel_beats = ceil_div(self.input.channels, self.input.lanes)
-        width, (factor_height, factor_width) = self.size[1], self.factor
-        ring = 2 * width * pixel_beats
-        before, last = NEVER, NEVER
-        entered = NEVER  # when the word before left the register
-        read = NEVER
-        released: list[int] = []  # when each pixel was read for the last time
-        words = 0
-        taken: Any = None
-        while True:
-            for walk in range(factor_height):
-                for _ in range(width):
-                    for repeat in range(factor_width):
-                        for _ in range(pixel_beats):
-                            read = entered
-                            if walk == repeat == 0:
-                                taken = up.send(taken)
-                                if words >= ring:
-                                    taken = max(taken, released[(words - ring) // pixel_beats] + 1)
-                                words += 1
-                                read = max(read, taken + 1)
-                            entered = max(read, before) + 1
-                            before, last = last, (yield max(entered, last) + 1)
-                    if walk == factor_height - 1:
-                        released.append(read)
+    def rules(self) -> tuple[Rule, ...]:
+        words, width = ceil_div(self.input.channels, self.input.lanes), self.size[1]
+        return (
+            Take(("in0.offered", "released"), ("in0.taken",), room=2 * width * words, group=words),
+            Repeat(("in0.taken", "out0.taken"), ("entered", "released"), width, words, *self.factor),
+            Offer(("entered", "out0.taken"), ("out0.offered",)),
+        )

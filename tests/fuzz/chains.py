@@ -152,7 +152,8 @@ def draw_folding(rng: np.random.Generator, graph: Graph, lanes: int = SMALL.lane
             fold = next((one for one in drawn if one.pe * one.lanes <= lanes), Fold(1, 1))
         elif not isinstance(node.op, Reshape):
             parts = int(rng.integers(1, 3)) if isinstance(node.op, Requantize) else 1
-            fold = Fold(fold.pe, fold.pe, parts=parts)
+            possible = (n for n in range(fold.pe, 0, -1) if not list(node.op.fold_problems(tensors, Fold(n, n))))
+            fold = Fold(pe := next(possible), pe, parts=parts)
         folding[node.name] = fold
     return folding
 
