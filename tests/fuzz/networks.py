@@ -121,7 +121,7 @@ def chain_network(seed: int, pipeline: Pipeline, x: Arrays, about: str) -> Netwo
 
 def _module(seed: int, rng: np.random.Generator) -> Network:
     while True:
-        drawn = draw_quantized(rng, FRAMES, name_of(seed))
+        drawn = draw_quantized(rng, FRAMES, name_of(seed), skips=bool(rng.integers(2)))
         graph = drawn.graph
         folding = chains.choose(rng, graph) if rng.integers(3) else chains.draw_folding(rng, graph)
         if sum(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps()) <= MOST_CYCLES:

@@ -294,3 +294,69 @@ def test_what_saturates_is_not_told_apart():
     assert tanh.flat_beyond(100.0, step) == pytest.approx(math.atanh(1 - step / 2 * (1 - 1e-4)))
     assert tanh.flat_beyond(0.5, step) == 0.5
     assert tanh.flat_beyond(0.0, step) == 0.0
+
+
+# -- slopes of channels -----------------------------------------------------------------------------------------------
+
+
+def prelu(channels: int) -> nn.PReLU:
+    module = nn.PReLU(channels)
+    module.register_parameter("weight", nn.Parameter(torch.linspace(-0.25, 1.5, channels)))
+    return module
+
+
+def prelu_model(*layers: nn.Module, shape=(5,)):
+    """Settled layers, but for the slopes."""
+    slopes = [(layer, layer.weight.detach().clone()) for layer in layers if isinstance(layer, nn.PReLU)]
+    module = settle(nn.Sequential(*layers)).eval()
+    for layer, weight in slopes:
+        layer.weight.data.copy_(weight)
+    return module, from_torch.trace(module, shape)
+
+
+@pytest.mark.parametrize("scales", ["free", "power_of_two"])
+@pytest.mark.parametrize(
+    ("layers", "count"),
+    [
+        (lambda: (nn.Linear(5, 6), prelu(6)), 1),
+        (lambda: (nn.Linear(5, 6), nn.BatchNorm1d(6), prelu(6), nn.Linear(6, 2)), 2),
+        # The slopes of channels go through a reshape to those of the layer before it, whose order integers change.
+        (lambda: (nn.Linear(5, 12), nn.Unflatten(1, (3, 2, 2)), prelu(3), nn.Conv2d(3, 2, 2)), 2),
+        (lambda: (nn.Linear(5, 6), nn.ReLU(), prelu(6)), 1),
+        (lambda: (nn.Linear(5, 6), prelu(6), nn.ReLU6()), 1),
+        (lambda: (nn.Linear(5, 6), nn.Tanh(), prelu(6)), 2),
+        (lambda: (nn.Linear(5, 6), prelu(6), nn.Tanh()), 2),
+        (lambda: (nn.Linear(5, 6), nn.Hardtanh(), prelu(6)), 2),
+        (lambda: (prelu(5), nn.Linear(5, 2)), 2),
+    ],
+)
+def test_prelu_has_a_slope_for_each_channel(layers, count, scales):
+    module, model = prelu_model(*layers())
+    assert len(blocks_of(model)) == count
+    config = QuantizeConfig(weight_bits=12, activation_bits=12, output_bits=12, table_bits=12, scales=scales)
+    proxy = quantize_float_model(model, samples((5,), 200), config)
+    graph, x = integerize(proxy), samples((5,), 100, 8)
+    assert proxy_distance(proxy, graph, x)["max_steps"] <= (1.01 if scales == "power_of_two" else 4)
+    y = module.double()(x.double()).detach().numpy()
+    assert np.abs(graph.run(x.numpy()) - y).max() < 0.02 * np.abs(y).max()
+
+
+def test_a_shared_slope_is_a_leaky_relu():
+    _, model = prelu_model(nn.Linear(5, 6), nn.PReLU())
+    (block,) = blocks_of(model)
+    assert block.activation.slope == pytest.approx(0.25)
+    (op,) = (
+        node.op for node in integerize(quantize_float_model(model, samples((5,)))).nodes if node.name == "0.requantize"
+    )
+    assert op.leaky
+
+
+def test_positive_slopes_only_make_a_signed_result():
+    def signed(slopes: list[float]) -> bool:
+        layer = nn.PReLU(2)
+        layer.weight.data.copy_(torch.tensor(slopes))
+        _, model = prelu_model(nn.Linear(5, 2), layer)
+        return quantize_float_model(model, samples((5,))).output.int_type.signed
+
+    assert signed([0.0, 0.1])
+    assert not signed([0.0, -0.1])
