@@ -27,6 +27,9 @@ way at once."""
 IN_FLIGHT = 32
 """Beats that a kernel's registers hold, at most: with small frames they are many frames."""
 
+MANY_BEATS = 2_000_000
+"""Beats a frame of all streams together, with which a pipeline is too large to fill all of its buffers."""
+
 _LATE = 1 << 40
 """A cycle by which all buffers are full, if nothing leaves the pipeline before."""
 
@@ -244,12 +247,14 @@ class _Sizing:
     def _interval(self, first: int, end: int | None = None) -> float:
         """Cycles a frame of the stages from `first` on; infinite if none ever ends.
 
-        With an `end` only the stages before it are looked at, and frames enter at the pace that is wanted.
+        With an `end` only the stages before it are looked at, and frames enter at the pace that is wanted; without, at
+        any pace, unless that takes too long.
         """
         network = timed_network(self.pipeline, self.stages[first:end], self.sizes)
-        known = network.key, end is not None
+        paced = end is not None or sum(stream.beats for stream in network.streams) > MANY_BEATS
+        known = network.key, paced
         if known not in self._known:
-            self._known[known] = _free(network, self.target) if end is None else _paced(network, self.target)
+            self._known[known] = (_paced if paced else _free)(network, self.target)
         return self._known[known]
 
     # -- search -------------------------------------------------------------------------------------------------------

@@ -588,7 +588,7 @@ std::unique_ptr<Rule> make(Int code, const std::vector<Int>& n, const Table* t) 
 }
 
 struct Engine {
-  Rules ready, next;
+  Rules ready;
   std::vector<Track> tracks;
   std::vector<std::unique_ptr<Rule>> rules;
 };
@@ -607,7 +607,7 @@ void* timed_streams_new(Int tracks, const Int* track, Int rules, const Int* prog
     auto engine = std::make_unique<Engine>();
     engine->tracks.resize(static_cast<std::size_t>(tracks));
     for (Track& one : engine->tracks) {
-      one.open(track[0], track[1], &engine->next);
+      one.open(track[0], track[1], &engine->ready);
       track += 2;
     }
     auto list = [&program] {
@@ -626,7 +626,7 @@ void* timed_streams_new(Int tracks, const Int* track, Int rules, const Int* prog
       if (!rule) return nullptr;
       for (Int read : reads) rule->reads.push_back(&engine->tracks.at(static_cast<std::size_t>(read)));
       for (Int written : writes) rule->writes.push_back(&engine->tracks.at(static_cast<std::size_t>(written)));
-      engine->next.push_back(rule.get());
+      engine->ready.push_back(rule.get());
       engine->rules.push_back(std::move(rule));
     }
     return engine.release();
@@ -643,13 +643,11 @@ int timed_streams_run(void* handle, Int track, Int entry) {
   auto* engine = static_cast<Engine*>(handle);
   try {
     engine->tracks[static_cast<std::size_t>(track)].push(entry);
-    while (!engine->next.empty()) {
-      engine->ready.swap(engine->next);
-      for (Rule* rule : engine->ready) {
-        rule->run();
-        rule->awaited->wait(rule);
-      }
-      engine->ready.clear();
+    while (!engine->ready.empty()) {
+      Rule* rule = engine->ready.back();  // the latest one: what it needs was written just now
+      engine->ready.pop_back();
+      rule->run();
+      rule->awaited->wait(rule);
     }
   } catch (const std::out_of_range&) {
     return 0;

@@ -103,12 +103,12 @@ def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
     graph = Graph.chain(TensorType((1, 1, 12), S6, 1.0), nodes, (12, 1, 1), (3, 2, 2)).verify()
     pipeline = make_pipeline(graph, choose_folding(graph, multipliers=57))
     model = predict(pipeline, MANY_FRAMES)
-    assert set(np.diff(model.finished)) == {pipeline.interval_cycles} == {24}
-    assert predict(pipeline).steady
+    assert set(np.diff(model.finished)[-10:]) == {pipeline.interval_cycles} == {24}
+    assert predict(pipeline, most=MANY_FRAMES).steady
     ring, words = list(pipeline.sizes.rings.items())[-1]
-    tight = with_ring(pipeline, ring, words - 2)
+    tight = with_ring(pipeline, ring, words - 1)
     assert set(np.diff(predict(tight, MANY_FRAMES).finished)) == {24, 26}
-    assert not predict(tight).steady
+    assert not predict(tight, most=MANY_FRAMES).steady
 
 
 def test_a_ring_that_is_too_small_is_told() -> None:
