@@ -213,7 +213,7 @@ class Pipeline:
         Raises:
             Gan2HlsError: a size for what the pipeline has not.
         """
-        bare = self._without_fifos()
+        bare = self.without_fifos()
         rings = {stage.name for stage in bare.stages if stage.kernel.ring_pixels}
         unknown = [*(sizes.rings.keys() - rings), *(sizes.fifos.keys() - bare.streams.keys())]
         if unknown:
@@ -238,7 +238,8 @@ class Pipeline:
         outputs = {name: fifo(stream) for name, stream in bare.outputs.items()}
         return replace(bare, stages=tuple(stages), streams=streams, outputs=outputs).verify()
 
-    def _without_fifos(self) -> "Pipeline":
+    def without_fifos(self) -> "Pipeline":
+        """The pipeline without FIFOs."""
         before = {stage.outputs[0]: stage.inputs[0] for stage in self.stages if isinstance(stage.kernel, Fifo)}
         stages = tuple(
             replace(stage, inputs=tuple(before.get(name, name) for name in stage.inputs)) for stage in self.kernels

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gan2hls.arguments import Arrays, named_arrays, side_by_side
+from gan2hls.backends.depths import fork_depths
 from gan2hls.backends.render import render
 from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
@@ -167,15 +168,12 @@ class _Dataflow:
     def of(pipeline: Pipeline) -> "_Dataflow":
         processes, fifos = pipeline.kernels, pipeline.sizes.fifos
         before = {fifo.outputs[0]: fifo.inputs[0] for fifo in pipeline.stages if fifo not in processes}
-        forked = {name for stage in processes if len(stage.outputs) > 1 for name in stage.outputs}
+        forked = fork_depths(pipeline)
         stages = [replace(stage, inputs=tuple(before.get(n, n) for n in stage.inputs)) for stage in processes]
         streams = []
         for name, stream in pipeline.streams.items():
             if name not in before:
-                # A kernel of C++ reads ahead of what it needs, frame by frame, so that the branches behind a fork may
-                # be as much as a frame apart.
-                depth = STREAM_DEPTH + fifos.get(name, 0)
-                streams.append((stream, max(depth, stream.beats) if name in forked else depth))
+                streams.append((stream, max(STREAM_DEPTH + fifos.get(name, 0), forked.get(name, 0))))
         masters = tuple(
             replace(bus, stream=pipeline.streams[before.get(bus.stream.name, bus.stream.name)])
             for bus in pipeline.masters

@@ -87,6 +87,18 @@ class Port:
 
 
 @dataclass(frozen=True, eq=False)
+class Reads:
+    """Beats of an input that have been read when each output beat of a frame is written: at least, and at most."""
+
+    least: np.ndarray
+    most: np.ndarray
+
+    @staticmethod
+    def exactly(beats: np.ndarray) -> "Reads":
+        return Reads(beats, beats)
+
+
+@dataclass(frozen=True, eq=False)
 class Kernel(ABC):
     """An instance of one hardware module: it says once all that the rest asks about it.
 
@@ -156,6 +168,10 @@ class Kernel(ABC):
     def with_ring(self, pixels: int) -> "Kernel":
         """The same kernel with a ring of another size."""
         raise AssertionError(f"{self.module} has no ring")
+
+    def reads(self) -> tuple[Reads, ...]:
+        """Beats of each input that the C++ has read when it writes each beat of its outputs; by default as many."""
+        return (Reads.exactly(np.arange(1, self.output.beats + 1)),) * len(self.inputs)
 
     @abstractmethod
     def rules(self) -> tuple[Rule, ...]:

@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+import numpy as np
+
 from gan2hls.integers import ceil_div
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.base import Kernel, Reads
 
 
 class ConcatKernel(Kernel):
@@ -32,6 +34,16 @@ class ConcatKernel(Kernel):
             "Lanes": self.output.lanes,
             "Bits": self.output.bits,
         }
+
+    def reads(self) -> tuple[Reads, ...]:
+        ends = np.cumsum(self.pixel_beats)
+        beat = np.arange(1, int(ends[-1]) + 1)  # of a pixel
+        pixels = np.arange(self.output.pixels)
+        found = []
+        for end, count in zip(ends, self.pixel_beats, strict=True):
+            in_pixel = np.clip(beat - (end - count), 0, count)
+            found.append(Reads.exactly(np.add.outer(pixels * count, in_pixel).ravel()))
+        return tuple(found)
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.interleave(self.pixel_beats)

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.integers import ceil_div, clog2, signed_bits
-from gan2hls.kernels.base import Fold, Kernel, Memory
+from gan2hls.kernels.base import Fold, Kernel, Memory, Reads
 from gan2hls.kernels.mac_rules import Timetable, mac_engine
 from gan2hls.kernels.rules import Rule
 from gan2hls.kernels.walk import AxisWalk
@@ -225,6 +225,12 @@ class MacKernel(Kernel):
 
     def rules(self) -> tuple[Rule, ...]:
         return mac_engine(self._timetable, self.ring_pixels * self._pixel_words, self._out_groups, self.delay)
+
+    def reads(self) -> tuple[Reads, ...]:
+        """A word is read in each iteration in which the ring has room, needed or not, and a pixel waits for its own."""
+        need, held = (pixels * self._pixel_words for pixels in self.windows)
+        most = np.minimum(held + self.ring_pixels * self._pixel_words, self.input.beats)
+        return (Reads(need.repeat(self._out_groups), np.maximum(need, most).repeat(self._out_groups)),)
 
     # -- memories -----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
-from gan2hls.kernels.base import Kernel, Port
+import numpy as np
+
+from gan2hls.kernels.base import Kernel, Port, Reads
 from gan2hls.kernels.regroup_rules import regroup
 from gan2hls.kernels.rules import Rule
 
@@ -17,6 +19,11 @@ class _Regroup(Kernel):
         if into.channels == out.channels or all(port.channels % port.lanes == 0 for port in (into, out)):
             return super().cycles
         return _gearbox_interval(_beats(into), _beats(out), out.lanes + min(into.lanes, out.lanes) - 1)
+
+    def reads(self) -> tuple[Reads, ...]:
+        """A beat is read once an element of it is wanted."""
+        came, wanted = (np.cumsum(_beats(port)) for port in (self.input, self.output))
+        return (Reads.exactly(np.searchsorted(came, wanted) + 1),)
 
     def rules(self) -> tuple[Rule, ...]:
         return regroup(self.input, self.output)

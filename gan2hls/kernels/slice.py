@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from gan2hls.integers import ceil_div
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.base import Kernel, Reads
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,11 @@ class SliceKernel(Kernel):
             "Lanes": self.input.lanes,
             "Bits": self.input.bits,
         }
+
+    def reads(self) -> tuple[Reads, ...]:
+        pixel_beats = ceil_div(self.input.channels, self.input.lanes)
+        kept = self.start // self.input.lanes + np.arange(ceil_div(self.output.channels, self.output.lanes))
+        return (Reads.exactly(np.add.outer(np.arange(self.input.pixels) * pixel_beats, kept + 1).ravel()),)
 
     def rules(self) -> tuple[rules.Rule, ...]:
         start, stop = self.start, self.start + self.output.channels

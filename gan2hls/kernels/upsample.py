@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.base import Kernel, Reads
 from gan2hls.kernels.rules import NEVER, Offer, Rule, Take, Track, Waits
 
 
@@ -71,6 +73,15 @@ class UpsampleKernel(Kernel):
             "FactorHeight": self.factor[0],
             "FactorWidth": self.factor[1],
         }
+
+    def reads(self) -> tuple[Reads, ...]:
+        words, (height, width) = ceil_div(self.input.channels, self.input.lanes), self.size
+        shape = height, self.factor[0], width, self.factor[1], words
+        row, copied_row, column, copied, word = np.indices(shape, sparse=True)
+        # A repeated row needs nothing more than the whole row, a repeated pixel nothing more than the pixel.
+        first = row * width * words + column * words + np.where(copied > 0, words, word + 1)
+        beats = np.where(copied_row > 0, (row + 1) * width * words, first)
+        return (Reads.exactly(np.broadcast_to(beats, shape).ravel()),)
 
     def rules(self) -> tuple[Rule, ...]:
         words, width = ceil_div(self.input.channels, self.input.lanes), self.size[1]
