@@ -22,6 +22,7 @@ from gan2hls.files import MOST_NESTED, check_values, read_json
 from gan2hls.limits import ARRAY_BYTES, FILE_BYTES
 from gan2hls.models import DISTRIBUTIONS, Distribution
 from gan2hls.models.layer_types import DEFAULTS, LAYER_TYPES, is_shape
+from gan2hls.models.wiring import wiring_problems
 
 _KEYS = ("input_shape", "distribution", "outputs", "layers")
 _OWN_KEYS = ("name", "type", "inputs")
@@ -163,7 +164,7 @@ def _parse(values: Any, problems: list[str]) -> Architecture:
     outputs = _parse_names(values, "outputs", "", problems)
     architecture = Architecture(shape, tuple(layers), distribution, outputs)
     if shape:
-        problems += wiring_problems(architecture)
+        problems += wiring_problems(list(architecture.wiring()), list(architecture.input_shapes), outputs)
     return architecture
 
 
@@ -243,56 +244,6 @@ def _check_names(names: Sequence[str], problems: list[str]) -> None:
         for length in range(1, min(len(parts), MOST_NESTED)):
             if ".".join(parts[:length]) in known:
                 problems.append(f"{name}: lies inside another layer, {'.'.join(parts[:length])}")
-
-
-def wiring_problems(architecture: Architecture) -> Iterator[str]:
-    """Yield what is wrong with who reads whom: unknown names, cycles, results that nobody uses, numbers of inputs."""
-    names = [layer.name for layer in architecture.layers]
-    inputs = list(architecture.input_shapes)
-    wiring = [(layer, read) for layer, read in architecture.wiring() if len(set(names)) == len(names)]
-    yield from (f"{name}: an input and a layer have this name" for name in inputs if name in names)
-    if len(inputs) > 1 and architecture.layers and not architecture.layers[0].inputs:
-        yield f"{names[0]}: there are several inputs; say which it reads: inputs = {json.dumps(inputs[:1])}"
-    reads = {layer.name: read for layer, read in wiring}
-    known = set(inputs)
-    for layer, read in wiring:
-        where = f"{layer.name} ({layer.type})"
-        for name in read:
-            if name not in names and name not in inputs:
-                close = difflib.get_close_matches(name, [*inputs, *names], 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                yield f"{where}: inputs has {name!r}, which is no layer and no input{hint}"
-            elif name not in known:
-                cycle = layer.name in _ancestors(name, reads)
-                yield f"{where}: reads {name!r}, which " + (
-                    "itself needs its result: a cycle" if cycle else "stands behind it in the list; put it before"
-                )
-        least, most = LAYER_TYPES[layer.type].arity
-        if len(read) < least or (most is not None and len(read) > most):
-            wanted = f"{least} inputs or more" if most is None else f"{least} input{'s' * (least > 1)}"
-            yield f"{where}: takes {wanted}, got {len(read)} ({', '.join(read)})"
-        known.add(layer.name)
-    used = {name for read in reads.values() for name in read}
-    leaving = architecture.outputs or tuple(names[-1:])
-    yield from (f"outputs has {name!r}, which is no layer" for name in leaving if name not in names)
-    if reads:
-        yield from (
-            f"{name}: nobody uses its result; name it in outputs, or leave it out"
-            for name in names
-            if name not in used and name not in leaving
-        )
-        yield from (f"input {name!r}: no layer reads it" for name in inputs if name not in used)
-
-
-def _ancestors(name: str, reads: Mapping[str, Sequence[str]]) -> set[str]:
-    """The name itself and all that it is computed from."""
-    found, left = set(), [name]
-    while left:
-        one = left.pop()
-        if one not in found:
-            found.add(one)
-            left += reads.get(one, ())
-    return found
 
 
 class Chain(nn.Module):

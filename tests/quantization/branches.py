@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -149,3 +150,45 @@ def branching(name: str, seed: int = 0) -> FloatModel:
 def inputs_of(model: FloatModel, count: int = 64, seed: int = 5) -> dict[str, Tensor]:
     """Samples of each input by name."""
     return {name: samples(shape, count, seed + i) for i, (name, shape) in enumerate(model.inputs.items())}
+
+
+class RandomDag(nn.Module):
+    """Values of one size, each made of earlier ones by a random layer; the rest is concatenated at the end."""
+
+    def __init__(self, rng: np.random.Generator, size: int = 4, count: int = 7) -> None:
+        super().__init__()
+        self.plan: list[tuple[str, int, int]] = []
+        self.layers = nn.ModuleList()
+        for i in range(count):
+            kind = str(rng.choice(["mac", "add", "sub", "concat", "act", "norm", "slice"]))
+            self.plan.append((kind, int(rng.integers(0, i + 1)), int(rng.integers(0, i + 1))))
+            self.layers.append(nn.BatchNorm2d(size) if kind == "norm" else conv(size, size, 1))
+        self.last = conv(size, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values, used = [x], set()
+        for layer, (kind, first, second) in zip(self.layers, self.plan, strict=True):
+            a, b = values[first], values[second]
+            used |= {first}
+            if kind in ("add", "sub", "concat") and first != second:
+                used |= {second}
+                values.append(a + b if kind == "add" else a - b if kind == "sub" else torch.cat([a, b], 1)[:, 2:6])
+            elif kind == "act":
+                values.append(F.leaky_relu(a, 0.3))
+            elif kind == "slice":
+                values.append(torch.cat([a[:, 2:], F.relu(a[:, :2])], 1))
+            else:
+                values.append(layer(a))
+        rest = [value for i, value in enumerate(values) if i not in used]
+        total = rest[0]
+        for value in rest[1:]:
+            total = total + value
+        return self.last(total)
+
+
+def random_model(seed: int):
+    module = settle(RandomDag(np.random.default_rng(seed)), seed).eval()
+    return module, from_torch.trace(module, (4, 2, 3))
+
+
+SEEDS = range(12)

@@ -16,13 +16,11 @@ from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Graph, IntType
 from gan2hls.ops import Add
 from gan2hls.quantization import branching as branching_choice
-from gan2hls.quantization import formats as formats_module
 from gan2hls.quantization.blocks import make_blocks
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.quantization.quantized_model import QuantizedModel
-from gan2hls.quantization.scale_groups import Groups, branches, linked, scale_groups, with_branches
-from tests.quantization.branches import BRANCHES, branching, branching_module, conv, inputs_of
+from tests.quantization.branches import BRANCHES, SEEDS, branching, branching_module, conv, inputs_of, random_model
 from tests.quantization.models import samples, settle
 
 BITS = {"W8A8": {}, "W4A4": {"weight_bits": 4, "activation_bits": 4}}
@@ -84,130 +82,6 @@ def test_a_sum_takes_in_what_follows_it():
     # Nothing is read twice by one sum.
     assert members(lambda m, x: m.a(x) + x + x, **parts)[1:] == [("add",), ("add_1",)]
     assert members(lambda m, x: F.relu(m.a(x) + m.b(x)) + x, **parts)[2:] == [("add", "relu"), ("add_1",)]
-
-
-# -- groups -----------------------------------------------------------------------------------------------------------
-
-
-def test_groups_are_the_values_that_meet():
-    assert scale_groups(make_blocks(branching("residual"))).several == (("first.0", "a.3"), ("add", "b.2"))
-    assert scale_groups(make_blocks(branching("dense"))).several == (("x", "a", "b", "c"),)
-    assert scale_groups(make_blocks(branching("unet"))).several == (("down1.0", "up1.0"), ("down2.0", "up2.0"))
-    assert scale_groups(make_blocks(branching("conditional"))).several == (("z", "embed"),)
-    assert scale_groups(make_blocks(branching("heads"))).several == ()
-    assert scale_groups(make_blocks(branching("forked"))).several == (("first", "norm"), ("left", "right"))
-
-
-class RandomDag(nn.Module):
-    """Values of one size, each made of earlier ones by a random layer; the rest is concatenated at the end."""
-
-    def __init__(self, rng: np.random.Generator, size: int = 4, count: int = 7) -> None:
-        super().__init__()
-        self.plan: list[tuple[str, int, int]] = []
-        self.layers = nn.ModuleList()
-        for i in range(count):
-            kind = str(rng.choice(["mac", "add", "sub", "concat", "act", "norm", "slice"]))
-            self.plan.append((kind, int(rng.integers(0, i + 1)), int(rng.integers(0, i + 1))))
-            self.layers.append(nn.BatchNorm2d(size) if kind == "norm" else conv(size, size, 1))
-        self.last = conv(size, 2, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        values, used = [x], set()
-        for layer, (kind, first, second) in zip(self.layers, self.plan, strict=True):
-            a, b = values[first], values[second]
-            used |= {first}
-            if kind in ("add", "sub", "concat") and first != second:
-                used |= {second}
-                values.append(a + b if kind == "add" else a - b if kind == "sub" else torch.cat([a, b], 1)[:, 2:6])
-            elif kind == "act":
-                values.append(F.leaky_relu(a, 0.3))
-            elif kind == "slice":
-                values.append(torch.cat([a[:, 2:], F.relu(a[:, :2])], 1))
-            else:
-                values.append(layer(a))
-        rest = [value for i, value in enumerate(values) if i not in used]
-        total = rest[0]
-        for value in rest[1:]:
-            total = total + value
-        return self.last(total)
-
-
-def random_model(seed: int):
-    module = settle(RandomDag(np.random.default_rng(seed)), seed).eval()
-    return module, from_torch.trace(module, (4, 2, 3))
-
-
-SEEDS = range(12)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_meets_has_one_format_on_random_graphs(seed):
-    """The property itself, looked at without `scale_groups`: every join of the quantized model reads equal formats."""
-    _, model = random_model(seed)
-    for options in ({}, {"activation_bits": 4, "scales": "power_of_two"}):
-        proxy = quantize(model, 16, **options)
-        formats = proxy.formats
-        for step in proxy.steps:
-            if len(step.inputs) > 1:
-                assert len({formats[name] for name in step.inputs}) == 1, step.name
-        integerize(proxy)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_groups_are_connected_components(seed):
-    """Against a plain search over the edges, and apart from each other."""
-    steps = make_blocks(random_model(seed)[1])
-    neighbours = {name: set() for name in (*steps.inputs, *(step.name for step in steps.steps))}
-    for step in steps.steps:
-        for a in linked(step):
-            neighbours[a] |= set(linked(step))
-    groups = scale_groups(steps)
-    sources = {*steps.inputs, *(block.name for block in steps.blocks)}
-    for name in neighbours:
-        reached, todo = {name}, [name]
-        while todo:
-            for other in neighbours[todo.pop()] - reached:
-                reached.add(other)
-                todo.append(other)
-        assert set(groups.of[name]) == reached & sources
-        assert groups.of[name]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_branches_compute_the_same(seed):
-    steps = make_blocks(random_model(seed)[1].to_double())
-    groups = scale_groups(steps)
-    edges = [edge for sources in groups.several for edge in branches(steps, sources, groups)]
-    x = {"x": samples((4, 2, 3)).double()}
-    cut = with_branches(steps, edges)
-    assert len(cut.steps) == len(steps.steps) + len(edges)
-    for got, wanted in zip(
-        run_steps(cut.steps, x, cut.outputs).values(), run_steps(steps.steps, x, steps.outputs).values(), strict=True
-    ):
-        assert torch.equal(got, wanted)
-
-
-def _without_joins(steps):
-    return Groups({name: (name,) for name in (*steps.inputs, *(step.name for step in steps.steps))})
-
-
-def _without_last_input(step):
-    found = linked(step)
-    return found[1:] if len(step.inputs) > 1 else found
-
-
-@pytest.mark.parametrize(
-    ("where", "wrong"), [("groups", _without_joins), ("linked", _without_last_input)], ids=["no groups", "an edge lost"]
-)
-def test_seeded_bugs_in_the_groups_are_caught(where, wrong, monkeypatch):
-    """Every one of these networks would be built with integers that do not mean the same where they meet."""
-    if where == "groups":
-        monkeypatch.setattr(formats_module, "scale_groups", wrong)
-    else:
-        monkeypatch.setattr("gan2hls.quantization.scale_groups.linked", wrong)
-    for name in ("residual", "dense", "unet"):
-        with pytest.raises((UserError, KeyError), match="scale|input"):
-            integerize(quantize(branching(name), 16))
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------
