@@ -14,6 +14,7 @@ it is not, the sizes are sought anew with all that follows.
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from gan2hls.integers import ceil_div
 from gan2hls.network import Network, StandstillError
@@ -59,7 +60,7 @@ class _Knob:
         sizes: where it is set, by `name`.
         least, most: between which it may be.
         ring: whether it is a ring, no FIFO.
-        forked: whether it is a FIFO at an output of a fork.
+        forked: whether it is a FIFO behind a fork, where nothing else holds what the branch can not take yet.
     """
 
     sizes: dict[str, int]
@@ -205,7 +206,7 @@ class _Sizing:
         end = min(heads, default=len(self.stages) - 1) + 1
         # Between two branches there may be as many frames as the longer one has kernels that wait for a whole one.
         frames = 2 + sum(stage.kernel.holds_rows for stage in self.stages[first:end]) if forks else 2
-        forked = {name for stage in forks for name in stage.outputs}
+        forked = {name for stage in forks for name in stage.outputs if not self._ring_behind(name)}
         flight = IN_FLIGHT * (end - first) if forks else 0
         fifos = self._fifos([self.pipeline.streams[name] for name in streams], frames, flight, forked)
         return _Step(first, end, [*fifos, *self._rings(streams, frames)])
@@ -225,6 +226,9 @@ class _Sizing:
                 most = least + frames * self.pipeline.streams[name].pixels
                 knobs.append(_Knob(self.sizes.rings, reader.name, least, most, ring=True))
         return knobs
+
+    def _ring_behind(self, stream: str) -> bool:
+        return stream in self._readers and self.stages[self._readers[stream]].kernel.ring_pixels > 0
 
     def _meeting(self, fork: Stage) -> int:
         """The last of the stages in which two branches of a fork meet first, or the fork's last reader."""
@@ -346,12 +350,20 @@ def _free(network: Network, target: int) -> float:
     return drained if late.steady else max(interval, drained)
 
 
+def _falls_behind(finished: list[int], target: int) -> bool:
+    """Whether frames leave too late, by the same number of cycles more each time; the buffers still fill meanwhile."""
+    intervals = [after - before for before, after in pairwise(finished[-4:])]
+    return len(intervals) == 3 and len(set(intervals)) == 1 and intervals[0] > target
+
+
 def _settled(run: Run, target: int) -> float:
     try:
         run.frame()
         most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
-        if run.settle(most):
-            return run.interval
+        while len(run.finished) < most:
+            run.frame()
+            if len(run.finished) > 2 and (run.steady or _falls_behind(run.finished, target)):
+                return run.interval
     except StandstillError:
         return math.inf
     return (run.finished[-1] - run.finished[-1 - most // 2]) / (most // 2)  # long and short ones may take turns
