@@ -78,6 +78,11 @@ class _Knob:
         return self.sizes.get(self.name, 0)
 
     @property
+    def first_try(self) -> "_Knob":
+        """The same with a part of the room: a FIFO of several frames takes as many frames more to settle."""
+        return replace(self, most=self.least + (self.most - self.least + 15) // 16)
+
+    @property
     def from_here(self) -> "_Knob":
         """The same, that only grows from what it is set to."""
         return replace(self, least=self.size)
@@ -112,7 +117,8 @@ class _Step:
         rings = [knob for knob in self.knobs if knob.ring]
         if not self.forked:
             return [rings or self.knobs[-1:], self.knobs]
-        return [rings, self.forked, [*self.forked, *rings], self.knobs]
+        some = [rings, self.forked, [*self.forked, *rings], self.knobs]
+        return [[knob.first_try for knob in knobs] for knobs in some] + some
 
 
 class _Sizing:
