@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from gan2hls.integers import ceil_div
+from gan2hls.kernels import Port
 from gan2hls.network import Network, StandstillError
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
 from gan2hls.schedule import Run, timed_network
@@ -60,6 +61,7 @@ class _Knob:
         sizes: where it is set, by `name`.
         least, most: between which it may be.
         ring: whether it is a ring, no FIFO.
+        like: what goes through it.
         forked: whether it is a FIFO behind a fork, where nothing else holds what the branch can not take yet.
     """
 
@@ -69,6 +71,7 @@ class _Knob:
     most: int
     ring: bool = False
     forked: bool = False
+    like: Port | None = None
 
     def set(self, size: int) -> None:
         self.sizes[self.name] = size
@@ -136,6 +139,7 @@ class _Sizing:
         self.target = pipeline.interval_cycles
         self.sizes = Sizes(dict(pipeline.sizes.rings), {})
         self._known: dict[tuple[bytes, bool], float] = {}
+        self._found: dict[Port | None, int] = {}
         self._readers = {name: index for index, stage in enumerate(self.stages) for name in stage.inputs}
 
     def found(self) -> Sizes:
@@ -221,7 +225,7 @@ class _Sizing:
         """From wide to narrow: they are made small in this order."""
         streams = sorted(streams, key=lambda stream: stream.lanes * stream.bits, reverse=True)
         most = {stream.name: frames * stream.beats + more for stream in streams}
-        return [_Knob(self.sizes.fifos, s.name, 0, most[s.name], forked=s.name in forked) for s in streams]
+        return [_Knob(self.sizes.fifos, s.name, 0, most[s.name], False, s.name in forked, s.port) for s in streams]
 
     def _rings(self, streams: list[str], frames: int) -> list[_Knob]:
         """Made small after the FIFOs, so that they give most: a FIFO is a second memory for the same words."""
@@ -318,11 +322,15 @@ class _Sizing:
         """
         small, enough = knob.least, knob.most
         step, guess, met, halved = 1, small + 1, False, knob.forked
+        near = halved and knob.like in self._found  # blocks that repeat mostly need the same
+        if near:
+            guess = self._found[knob.like]
         while enough - small > 1:
             knob.set(size := min(max(guess, small + 1), enough - 1))
             found = self._interval(first, end)
             if found <= self.target:
-                guess = (small + size) // 2 if met or halved else size - 1  # the one before is mostly too small
+                # The one before is mostly too small.
+                guess = (small + size) // 2 if met or (halved and not near) else size - 1
                 enough, met = size, True
             else:
                 fall = 0 if halved else (interval - found) / (size - small)
@@ -333,6 +341,7 @@ class _Sizing:
                 else:
                     guess = (small + enough) // 2 if met and halved else size + step
         knob.set(enough)
+        self._found[knob.like] = enough
 
 
 def _paced(network: Network, target: int) -> float:
