@@ -14,8 +14,10 @@ it is not, the sizes are sought anew with all that follows.
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from gan2hls.integers import ceil_div
+from gan2hls.kernels import Port
 from gan2hls.network import Network, StandstillError
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
 from gan2hls.schedule import Run, timed_network
@@ -59,7 +61,8 @@ class _Knob:
         sizes: where it is set, by `name`.
         least, most: between which it may be.
         ring: whether it is a ring, no FIFO.
-        forked: whether it is a FIFO at an output of a fork.
+        like: what goes through it.
+        forked: whether it is a FIFO behind a fork, where nothing else holds what the branch can not take yet.
     """
 
     sizes: dict[str, int]
@@ -68,6 +71,7 @@ class _Knob:
     most: int
     ring: bool = False
     forked: bool = False
+    like: Port | None = None
 
     def set(self, size: int) -> None:
         self.sizes[self.name] = size
@@ -75,6 +79,11 @@ class _Knob:
     @property
     def size(self) -> int:
         return self.sizes.get(self.name, 0)
+
+    @property
+    def first_try(self) -> "_Knob":
+        """The same with a part of the room: a FIFO of several frames takes as many frames more to settle."""
+        return replace(self, most=self.least + (self.most - self.least + 15) // 16)
 
     @property
     def from_here(self) -> "_Knob":
@@ -111,7 +120,8 @@ class _Step:
         rings = [knob for knob in self.knobs if knob.ring]
         if not self.forked:
             return [rings or self.knobs[-1:], self.knobs]
-        return [rings, self.forked, [*self.forked, *rings], self.knobs]
+        some = [rings, self.forked, [*self.forked, *rings], self.knobs]
+        return [[knob.first_try for knob in knobs] for knobs in some] + some
 
 
 class _Sizing:
@@ -129,6 +139,7 @@ class _Sizing:
         self.target = pipeline.interval_cycles
         self.sizes = Sizes(dict(pipeline.sizes.rings), {})
         self._known: dict[tuple[bytes, bool], float] = {}
+        self._found: dict[Port | None, int] = {}
         self._readers = {name: index for index, stage in enumerate(self.stages) for name in stage.inputs}
 
     def found(self) -> Sizes:
@@ -205,7 +216,7 @@ class _Sizing:
         end = min(heads, default=len(self.stages) - 1) + 1
         # Between two branches there may be as many frames as the longer one has kernels that wait for a whole one.
         frames = 2 + sum(stage.kernel.holds_rows for stage in self.stages[first:end]) if forks else 2
-        forked = {name for stage in forks for name in stage.outputs}
+        forked = {name for stage in forks for name in stage.outputs if not self._ring_behind(name)}
         flight = IN_FLIGHT * (end - first) if forks else 0
         fifos = self._fifos([self.pipeline.streams[name] for name in streams], frames, flight, forked)
         return _Step(first, end, [*fifos, *self._rings(streams, frames)])
@@ -214,7 +225,7 @@ class _Sizing:
         """From wide to narrow: they are made small in this order."""
         streams = sorted(streams, key=lambda stream: stream.lanes * stream.bits, reverse=True)
         most = {stream.name: frames * stream.beats + more for stream in streams}
-        return [_Knob(self.sizes.fifos, s.name, 0, most[s.name], forked=s.name in forked) for s in streams]
+        return [_Knob(self.sizes.fifos, s.name, 0, most[s.name], False, s.name in forked, s.port) for s in streams]
 
     def _rings(self, streams: list[str], frames: int) -> list[_Knob]:
         """Made small after the FIFOs, so that they give most: a FIFO is a second memory for the same words."""
@@ -225,6 +236,9 @@ class _Sizing:
                 most = least + frames * self.pipeline.streams[name].pixels
                 knobs.append(_Knob(self.sizes.rings, reader.name, least, most, ring=True))
         return knobs
+
+    def _ring_behind(self, stream: str) -> bool:
+        return stream in self._readers and self.stages[self._readers[stream]].kernel.ring_pixels > 0
 
     def _meeting(self, fork: Stage) -> int:
         """The last of the stages in which two branches of a fork meet first, or the fork's last reader."""
@@ -308,11 +322,15 @@ class _Sizing:
         """
         small, enough = knob.least, knob.most
         step, guess, met, halved = 1, small + 1, False, knob.forked
+        near = halved and knob.like in self._found  # blocks that repeat mostly need the same
+        if near:
+            guess = self._found[knob.like]
         while enough - small > 1:
             knob.set(size := min(max(guess, small + 1), enough - 1))
             found = self._interval(first, end)
             if found <= self.target:
-                guess = (small + size) // 2 if met or halved else size - 1  # the one before is mostly too small
+                # The one before is mostly too small.
+                guess = (small + size) // 2 if met or (halved and not near) else size - 1
                 enough, met = size, True
             else:
                 fall = 0 if halved else (interval - found) / (size - small)
@@ -323,6 +341,7 @@ class _Sizing:
                 else:
                     guess = (small + enough) // 2 if met and halved else size + step
         knob.set(enough)
+        self._found[knob.like] = enough
 
 
 def _paced(network: Network, target: int) -> float:
@@ -346,12 +365,20 @@ def _free(network: Network, target: int) -> float:
     return drained if late.steady else max(interval, drained)
 
 
+def _falls_behind(finished: list[int], target: int) -> bool:
+    """Whether frames leave too late, by the same number of cycles more each time; the buffers still fill meanwhile."""
+    intervals = [after - before for before, after in pairwise(finished[-4:])]
+    return len(intervals) == 3 and len(set(intervals)) == 1 and intervals[0] > target
+
+
 def _settled(run: Run, target: int) -> float:
     try:
         run.frame()
         most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
-        if run.settle(most):
-            return run.interval
+        while len(run.finished) < most:
+            run.frame()
+            if len(run.finished) > 2 and (run.steady or _falls_behind(run.finished, target)):
+                return run.interval
     except StandstillError:
         return math.inf
     return (run.finished[-1] - run.finished[-1 - most // 2]) / (most // 2)  # long and short ones may take turns

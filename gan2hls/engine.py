@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gan2hls.files import sha256
+from gan2hls.files import scratch_folder, sha256
 from gan2hls.kept import kept_file
 from gan2hls.network import Engine, Network, PythonEngine
 from gan2hls.resources import resource
 from gan2hls.tools import find_tool, run_tool
 
-_FLAGS = ("-std=c++17", "-O2", "-shared", "-fPIC")
+_FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC")
 _Integers = ctypes.POINTER(ctypes.c_int64)
 
 
@@ -101,8 +101,19 @@ def shared_library() -> ctypes.CDLL | None:
 
     key = sha256(source.read_bytes(), str(compiler.path), compiler.version, *_FLAGS)
     folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    library = ctypes.CDLL(str(kept_file(folder, "timed_streams", ".so", key, make)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if writable:
+        return _declared(ctypes.CDLL(str(kept_file(folder, "timed_streams", ".so", key, make))))
+    with scratch_folder("timed-streams") as scratch:  # a home that can not be written: for this process alone
+        return _declared(ctypes.CDLL(str(make(scratch))))
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library, its functions with their types."""
     library.timed_streams_new.restype = ctypes.c_void_p
     library.timed_streams_new.argtypes = [
         *(ctypes.c_int64, _Integers, ctypes.c_int64, _Integers, ctypes.POINTER(_Integers), _Integers)

@@ -1,6 +1,7 @@
 """Timed networks: the compiled engine is the reference, cycle by cycle, and a standstill says who waits for whom."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from gan2hls.kernels.rules import Rule
 from gan2hls.network import Engine, Network, Part, PythonEngine, StandstillError, Stream
 from gan2hls.ops import Conv2d, ConvTranspose2d, Upsample
 from gan2hls.schedule import Run
+from gan2hls.tools import find_tool
 
 S4 = IntType(4, True)
 
@@ -191,6 +193,25 @@ def test_the_compiled_engine_is_the_reference(rng: np.random.Generator, compiled
 def test_without_a_compiler_the_reference_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "shared_library", lambda: None)
     assert isinstance(make_engine(Network([Stream("a", 3)], [])), PythonEngine)
+
+
+@pytest.mark.parametrize("home", ["there", "no folder"])
+def test_the_library_is_kept_or_made_anew(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is compiled once, also where the cache folder can not be made, and then for this process alone."""
+    if find_tool("g++") is None:
+        pytest.skip("needs g++, which is not there")
+    if home == "no folder":
+        (tmp_path / home).write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
+    engine.shared_library.cache_clear()
+    library = engine.shared_library()
+    engine.shared_library.cache_clear()
+    assert library is not None
+    network = residual(20)
+    made = CompiledEngine(network, library)
+    made.frame()
+    assert made.frames(2 * network.sinks[0] + 1) == 1
+    assert len(list(tmp_path.rglob("timed_streams-*.so"))) == (home == "there")
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
