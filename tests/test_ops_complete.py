@@ -105,7 +105,7 @@ def test_a_template_has_no_code_for_an_op(path: Path) -> None:
     assert not named, f"{path.name} names {', '.join(sorted(named))}: what depends on the op belongs into the op"
 
 
-MAY_ASK_WHICH = ("ops", "kernels", "frontends", "integerize", "estimate")
+MAY_ASK_WHICH = ("ops", "kernels", "frontends", "integerize")
 PACKAGE = ROOT / "gan2hls"
 OTHERS = [
     path

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from gan2hls.counting import Machine, Tally, Values
 from gan2hls.integers import ceil_div
 from gan2hls.kernels.base import Beats, Kernel
 
@@ -35,3 +36,11 @@ class ConcatKernel(Kernel):
     def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
         """It belongs into no row."""
         raise NotImplementedError
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        tally.registers(values["Inputs"])  # the selected one
+        tally.functions(2 * values["Inputs"])  # whether it has a beat
+        tally.counter(max(values["PixelBeats"]))
+        tally.skid_buffer(values["Lanes"] * values["Bits"], inputs=2 * values["Inputs"])
+        return Machine.COUNTED

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from gan2hls.counting import Machine, Tally, Values
 from gan2hls.kernels.base import Beats, Kernel
 
 
@@ -21,3 +22,10 @@ class Fork(Kernel):
     def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
         """A fork is no row."""
         raise NotImplementedError
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        for _ in range(values["Outputs"]):
+            tally.skid_buffer(values["Bits"])
+        tally.functions(values["Outputs"])  # room in all of them
+        return Machine.COUNTED

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gan2hls.counting import Machine, Tally, Values
+from gan2hls.integers import ceil_div
 from gan2hls.kernels.base import Beats, Kernel
 
 
@@ -27,3 +29,11 @@ class SliceKernel(Kernel):
     def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
         """It belongs into no row."""
         raise NotImplementedError
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        tally.counter(ceil_div(values["Channels"], values["Lanes"]))
+        tally.counter(values["Pixels"])
+        tally.registers(2)  # whether a beat is kept, and whether the pixel is the last one
+        tally.skid_buffer(values["Lanes"] * values["Bits"])
+        return Machine.COUNTED

@@ -1,9 +1,11 @@
 """`upsample`: a ring of two rows, each read as often as its pixels are repeated."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gan2hls.integers import ceil_div
+from gan2hls.counting import Feature, Machine, Shape, Tally, Values
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels.base import Beats, Kernel
 from gan2hls.kernels.rules import NEVER
 
@@ -56,3 +58,25 @@ class UpsampleKernel(Kernel):
                             before, last = last, (yield max(entered, last) + 1)
                     if walk == factor_height - 1:
                         released.append(read)
+
+    def shapes(self) -> Iterator[Shape]:
+        """Two rows."""
+        words = 2 * self.size[1] * ceil_div(self.input.channels, self.input.lanes)
+        yield Shape("buffer", words, self.input.lanes * self.input.bits, written=True)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        lanes = values["Lanes"]
+        width = lanes * values["Bits"]
+        tally.flip_flops[Feature.SKID_BUFFER] += 2 * width
+        tally.luts[Feature.SKID_BUFFER] += width
+        beats = ceil_div(values["Channels"], lanes)
+        words = 2 * values["InWidth"] * beats
+        counters = 3 * clog2(words) + 2 * clog2(words + 1)
+        counters += sum(
+            clog2(n)
+            for n in (values["FactorWidth"], beats, values["InWidth"], values["InHeight"], values["FactorHeight"])
+        )
+        tally.both(Feature.COUNTERS, counters)
+        tally.store()
+        return Machine.UPSAMPLE
