@@ -16,8 +16,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Mapped:
-    """What a memory becomes: "block RAM", "LUT RAM" or "logic", block RAMs, and LUTs that are memory."""
+    """What a memory becomes: "block RAM", "LUT RAM" or "logic", block RAMs, and LUTs that are memory.
+
+    `rows` is into how many pieces of its words it is cut; what is read is chosen among them.
+    """
 
     where: str
     block_rams: float = 0.0
     luts: float = 0.0
+    rows: int = 1

@@ -44,7 +44,7 @@ class Tally:
 
     def functions(self, inputs: int, bits: int = 1) -> None:
         """Count so many bits that each depend on so many others: a tree of LUTs each."""
-        self.luts[Feature.FUNCTIONS] += bits * ceil_div(inputs - 1, FAMILIES[self.family].lut_inputs - 1)
+        self.luts[Feature.FUNCTIONS] += bits * ceil_div(max(0, inputs - 1), FAMILIES[self.family].lut_inputs - 1)
 
     def sums(self, bits: int) -> None:
         """Count bits of adders, of two terms each."""
@@ -55,7 +55,8 @@ class Tally:
         bits = clog2(states)
         self.registers(bits)
         self.sums(bits)
-        self.functions(3, bits)
+        if FAMILIES[self.family].lut_inputs < 6:  # which has room for that choice in front of the adder
+            self.functions(3, bits)
 
     def skid_buffer(self, bits: int, inputs: int = 1) -> None:
         """Count a skid buffer: two beats with `tlast`, the choice between the input and the spare one, two flags.
@@ -66,7 +67,16 @@ class Tally:
         """
         self.registers(2 * (bits + 1) + 2)
         self.functions(inputs + 2, bits)
-        self.functions(4, 4)
+        self.functions(4, 6)  # what the flags become, and when the registers load
+
+    def choices(self) -> None:
+        """Count the choice among rows of a deep read-only memory, which stands between its two registers."""
+        for shape, mapped in self.memories:
+            if mapped.rows > 1:
+                self.functions(mapped.rows + clog2(mapped.rows), shape.bits)
+                self.registers(clog2(mapped.rows))
+                if self.family == "ecp5":  # `store` takes the second register to be in the block RAM
+                    self.registers(shape.bits)
 
     # -- products and memories ----------------------------------------------------------------------------------------
 

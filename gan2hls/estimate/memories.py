@@ -94,17 +94,17 @@ def map_memory(shape: Shape, family: str) -> Mapped:
     for ram in _RAMS[family]:
         if (ram.ram_ports if shape.written else ram.rom_ports) == 0:
             continue
-        cost, cells = _geometry(shape, ram)
+        cost, cells, rows = _geometry(shape, ram)
         if cost < best:
             best = int(cost)  # as yosys keeps it: where two cost the same but for a fraction, the first one is taken
-            found = Mapped("block RAM" if ram.block else "LUT RAM", cells * ram.block, cells * ram.luts)
+            found = Mapped("block RAM" if ram.block else "LUT RAM", cells * ram.block, cells * ram.luts, rows)
     return found
 
 
-def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int]:
-    """Cost and number of cells at the cheapest width."""
+def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int, int]:
+    """Cost, number of cells, and rows of them, at the cheapest width."""
     copies = -(-shape.reads // (ram.ram_ports if shape.written else ram.rom_ports))
-    found: tuple[float, int] | None = None
+    found: tuple[float, int, int] | None = None
     for index, width in enumerate(ram.widths):
         if shape.written and index < min(ram.least, 3):
             continue
@@ -117,6 +117,6 @@ def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int]:
         if shape.written and rows > 1:
             cost += 0.5 * rows
         if found is None or cost < int(found[0]):  # yosys keeps the best cost as an integer
-            found = cost, cells * copies
+            found = cost, cells * copies, rows
     assert found is not None
     return found

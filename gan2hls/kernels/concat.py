@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from gan2hls.counting import Machine, Tally, Values
-from gan2hls.integers import ceil_div
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels.base import Beats, Kernel
 
 
@@ -39,8 +39,12 @@ class ConcatKernel(Kernel):
 
     @staticmethod
     def count(values: Values, tally: Tally) -> Machine:
-        tally.registers(values["Inputs"])  # the selected one
-        tally.functions(2 * values["Inputs"])  # whether it has a beat
-        tally.counter(max(values["PixelBeats"]))
-        tally.skid_buffer(values["Lanes"] * values["Bits"], inputs=2 * values["Inputs"])
+        inputs, most = values["Inputs"], max(values["PixelBeats"])
+        tally.registers(inputs)  # which one is selected
+        tally.functions(3, inputs)
+        tally.functions(2 * inputs)  # whether it has a beat
+        tally.counter(most)
+        tally.functions(inputs, clog2(most))  # beats of the next one's pixel
+        tally.functions(clog2(most))
+        tally.skid_buffer(values["Lanes"] * values["Bits"], inputs=2 * inputs)
         return Machine.COUNTED

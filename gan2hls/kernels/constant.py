@@ -38,4 +38,5 @@ class ConstantKernel(Kernel):
         tally.counter(values["Beats"] + 1)
         tally.registers(4)  # of each of the memory's two registers, whether it has a beat, and whether it is the last
         tally.store(second=("constants",))
+        tally.choices()
         return Machine.COUNTED

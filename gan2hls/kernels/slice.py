@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gan2hls.counting import Machine, Tally, Values
-from gan2hls.integers import ceil_div
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels.base import Beats, Kernel
 
 
@@ -32,8 +32,11 @@ class SliceKernel(Kernel):
 
     @staticmethod
     def count(values: Values, tally: Tally) -> Machine:
-        tally.counter(ceil_div(values["Channels"], values["Lanes"]))
+        beats = ceil_div(values["Channels"], values["Lanes"])
+        tally.counter(beats)
+        tally.functions(clog2(beats), 3)  # whether it is the first or last one that is kept, and the last of all
         tally.counter(values["Pixels"])
+        tally.functions(clog2(values["Pixels"]))
         tally.registers(2)  # whether a beat is kept, and whether the pixel is the last one
         tally.skid_buffer(values["Lanes"] * values["Bits"])
         return Machine.COUNTED
