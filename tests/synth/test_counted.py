@@ -22,7 +22,7 @@ OFF = {"luts": 0.15, "flip_flops": 0.03}
 ONE_OFF = {"luts": (0.4, 10), "flip_flops": (0.05, 6)}
 """The same of each: a share, and a number."""
 TABLE_OFF = 0.7
-"""Share of the LUTs of a constant: what yosys makes of a table without order differs by a factor from one to the next."""
+"""Share of the LUTs of a constant: of tables without order yosys makes half or twice as much of one as of another."""
 
 
 class Design:
