@@ -18,11 +18,11 @@ from estimate_networks import Case, cases
 from rich.console import Console
 
 from gan2hls.assembly import make_pipeline
+from gan2hls.counting import Feature, Machine, Shape
+from gan2hls.counting.names import FEATURES, FITTED, in_order
 from gan2hls.estimate import estimate, stage_usage
 from gan2hls.estimate.features import Counted, count
-from gan2hls.estimate.memories import Shape, shapes
 from gan2hls.estimate.model import Coefficients, Model, Row, difference, fit
-from gan2hls.estimate.names import FEATURES, Feature, Machine, in_order
 from gan2hls.files import read_json, write_json
 from gan2hls.folding import choose_folding
 from gan2hls.pipeline import Pipeline
@@ -152,8 +152,8 @@ def run(case: Case, cache: Path) -> dict[str, Any]:
         {
             "name": stage.name,
             "stem": stage.module,
-            "parameters": stage.parameters,
-            "memories": [dataclasses.astuple(shape) for shape in shapes(stage)],
+            "parameters": {**stage.parameters, **stage.kernel.lists},
+            "memories": [dataclasses.astuple(shape) for shape in stage.kernel.shapes()],
         }
         for stage in case.pipeline.stages
     ]
@@ -177,12 +177,12 @@ def fit_all(networks: list[dict[str, Any]]) -> Coefficients:
     for inputs in (4, 6):
         alike = [name for name, family in FAMILIES.items() if family.lut_inputs == inputs]
         for what in ("luts", "flip_flops"):
-            priors = {f"{machine}/{name}": value for machine in Machine for name, value in PRIORS[what].items()}
+            priors = {f"{machine}/{name}": value for machine in FITTED for name, value in PRIORS[what].items()}
             rows = {name: list(_rows(networks, name, what)) for name in alike}
             together = {**priors, **fit([row for of in rows.values() for row in of], priors, PRIOR_ROWS, FIRM[what])}
             for name in alike:
                 found = {**together, **fit(rows[name], together, COMMON_ROWS, FIRM[what])}
-                coefficients[name][what] = {machine: _of_machine(found, machine, what) for machine in Machine}
+                coefficients[name][what] = {machine: _of_machine(found, machine, what) for machine in FITTED}
     return coefficients
 
 

@@ -21,6 +21,7 @@ from gan2hls.arguments import named_arrays, plain_arrays
 from gan2hls.assembly import make_pipeline
 from gan2hls.data import write_arrays
 from gan2hls.errors import MismatchError, ToolError
+from gan2hls.estimate.buffers import check_fifos
 from gan2hls.files import (
     MARKER,
     check_output_directory,
@@ -232,7 +233,12 @@ class Run:
     def pipeline(self) -> Pipeline:
         """Kernels and buffers, folded as `build` does it, where only `quantize` has run."""
         graph = self.graph
-        return make_pipeline(graph, self._chosen_folding(graph))
+        return self._made(graph, self._chosen_folding(graph))
+
+    def _made(self, graph: Graph, folding: dict[str, Fold]) -> Pipeline:
+        pipeline = make_pipeline(graph, folding)
+        check_fifos(pipeline, self.config.folding.target)
+        return pipeline
 
     @property
     def project(self) -> Project:
@@ -294,7 +300,7 @@ class Run:
         golden = named_arrays(graph.outputs, graph.run(z), "the golden model")
         # What `build` would refuse is refused before anything is replaced.
         folding = self._chosen_folding(graph)
-        self._planned = make_pipeline(graph, folding) if plan else None
+        self._planned = self._made(graph, folding) if plan else None
         graph.save(new / "quantize")
         write_arrays(new / "samples.npz", **keyed("latents", z), **keyed("real", real), **keyed("golden", golden))
         quality = {name: psnr(golden[name], real[name]) for name in golden}

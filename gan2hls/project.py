@@ -19,6 +19,7 @@ from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
 from gan2hls.errors import ToolError, UserError
 from gan2hls.estimate import Estimate, estimate
+from gan2hls.estimate.buffers import check_fifos
 from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Given
 from gan2hls.ir import Graph
@@ -67,12 +68,14 @@ def build(
         part, clock_mhz: target of the Vitis HLS script; the clock is also that of `frames_per_second`.
 
     Raises:
-        UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches.
+        UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches; a
+            FIFO that is larger than the target's memory.
     """
     settings = ProjectSettings(part, clock_mhz, target)
     graph.verify()
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
     pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, folding))
+    check_fifos(pipeline, target)
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
     write_project(pipeline, directory, settings)
     return Project(directory, pipeline, part, clock_mhz, target)
@@ -233,9 +236,10 @@ class Project:
             clock_mhz, seeds, limit_s, tool, place, say: as `gan2hls.synth.synthesize` takes them.
 
         Raises:
-            UserError: unknown target, or a clock wanted that no tool can tell. MissingToolError: a tool is missing.
-            ToolError: a tool failed; its log stays in `.run`.
+            UserError: unknown target, a FIFO that is larger than its memory, or a clock wanted that no tool can tell.
+            MissingToolError: a tool is missing. ToolError: a tool failed; its log stays in `.run`.
         """
+        check_fifos(self.pipeline, target)
         result = synthesize(
             self.pipeline,
             self.directory / "rtl",
@@ -265,8 +269,9 @@ class Project:
             clock_mhz: the clock that frames/s are given for; None takes the project's.
 
         Raises:
-            UserError: unknown target, or a clock that is none.
+            UserError: unknown target, a FIFO that is larger than its memory, or a clock that is none.
         """
+        check_fifos(self.pipeline, target)
         found = estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
         return dataclasses.replace(found, notes=self.other_family(target))
 

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.cli import app
+from gan2hls.counting import Shape
+from gan2hls.counting.multipliers import hardware_multipliers
 from gan2hls.errors import UserError
 from gan2hls.estimate import count_stage, estimate, stage_usage
 from gan2hls.estimate.features import count
-from gan2hls.estimate.memories import Shape, map_memory
+from gan2hls.estimate.memories import map_memory
 from gan2hls.estimate.model import difference, fit, shipped_model
-from gan2hls.estimate.multipliers import hardware_multipliers
 from gan2hls.ir import Fold, IntType, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Lookup, Requantize
 from gan2hls.pipeline import Pipeline

@@ -1,6 +1,7 @@
 """The features of the estimate: declared once, each counted, each with a coefficient; a misspelt one is an error."""
 
 import copy
+import itertools
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -9,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gan2hls.assembly import make_pipeline
+from gan2hls.counting import Feature, Machine, Shape, Tally, Values
+from gan2hls.counting.names import FEATURES, FITTED, in_order
 from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.estimate import count_stage
-from gan2hls.estimate.features import COUNTERS, Counted, count
-from gan2hls.estimate.memories import Shape
-from gan2hls.estimate.model import read_model, shipped_model
-from gan2hls.estimate.names import FEATURES, Feature, Machine, in_order
-from gan2hls.estimate.tally import Tally, Values
-from gan2hls.pipeline import Pipeline
+from gan2hls.estimate.features import Counted, count
+from gan2hls.estimate.model import read_model, shipped_model, unfitted
+from gan2hls.kernels import Fifo, Kernel
+from gan2hls.pipeline import Pipeline, Sizes
 from gan2hls.resources import resource
 from gan2hls.targets import FAMILIES
 from tests.conftest import ROOT
@@ -28,20 +30,17 @@ DRAWN = 300
 """Random chains, in which each feature occurs that the networks of the fit do not have."""
 
 
-def chains(monkeypatch: pytest.MonkeyPatch) -> list[Pipeline]:
+def chains() -> list[Pipeline]:
     """Random chains with random buffers; those that a search would find take longer."""
-    from gan2hls import folding
-
-    monkeypatch.setattr(folding, "size_buffers", lambda pipeline: pipeline)
     made = []
     for seed in range(DRAWN):
         rng = np.random.default_rng(seed)
         graph = draw_chain(rng)
-        made.append(with_random_buffers(rng, folding.make_pipeline(graph, draw_folding(rng, graph))))
+        made.append(with_random_buffers(rng, make_pipeline(graph, draw_folding(rng, graph), Sizes())))
     return made
 
 
-def test_each_declared_feature_is_counted_by_some_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_declared_feature_is_counted_by_some_kernel() -> None:
     """And none that is not declared: `count` would refuse it."""
     counted: dict[tuple[Machine, str], set[Feature]] = defaultdict(set)
 
@@ -54,17 +53,14 @@ def test_each_declared_feature_is_counted_by_some_kernel(monkeypatch: pytest.Mon
             for stage in network["stages"]:
                 memories = [Shape(*memory) for memory in stage["memories"]]
                 add(count(stage["stem"], stage["parameters"], memories, family))
-    for pipeline in chains(monkeypatch):
+    for pipeline in chains():
         for family in FAMILIES:
             for made in pipeline.stages:
                 add(count_stage(made, family))
-    for machine, declared in FEATURES.items():
+    for machine in FITTED:
         for what in WHATS:
-            assert in_order(getattr(declared, what) - counted[machine, what]) == [], f"{machine} never counts these"
-
-
-def test_every_module_that_a_pipeline_has_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {stage.module for pipeline in chains(monkeypatch) for stage in pipeline.stages} == COUNTERS.keys()
+            unused = in_order(getattr(FEATURES[machine], what) - counted[machine, what])
+            assert unused == [], f"{machine} never counts these"
 
 
 def test_what_is_not_declared_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,16 +68,25 @@ def test_what_is_not_declared_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         tally.both(Feature.WALKER, values["Depth"])
         return Machine.FIFO
 
-    monkeypatch.setitem(COUNTERS, "fifo", counter)
+    monkeypatch.setattr(Fifo, "count", staticmethod(counter))
     with pytest.raises(ValueError, match="^fifo: luts have no feature walker; declare it$"):
         count("fifo", {"Depth": 3, "Bits": 8}, [], "ecp5")
     with pytest.raises(AttributeError, match="WALKR"):
         Feature.WALKR  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_a_module_that_nothing_counts() -> None:
-    with pytest.raises(Gan2HlsError, match=r"^fork: no estimate of this module; there are those of conv2d, "):
+def test_a_module_that_no_kernel_has() -> None:
+    with pytest.raises(Gan2HlsError, match=r"^fork: no kernel has this module; there are add, concat, "):
         count("fork", {}, [], "ecp5")
+
+
+def test_each_module_of_the_hardware_that_a_top_instantiates_is_a_kernel() -> None:
+    assert {module for module in Kernel.registry if not resource("hw", "rtl", f"{module}.sv").is_file()} == set()
+
+
+def test_what_is_not_fitted_has_a_coefficient_for_each_feature() -> None:
+    for family, what in itertools.product(FAMILIES, WHATS):
+        assert unfitted(family, what).keys() == getattr(FEATURES[Machine.COUNTED], what)
 
 
 def test_the_shipped_model_has_exactly_the_declared_features() -> None:
@@ -89,7 +94,7 @@ def test_the_shipped_model_has_exactly_the_declared_features() -> None:
     for family in FAMILIES:
         for what in WHATS:
             machines = shipped_model().coefficients[family][what]
-            assert list(machines) == list(Machine)
+            assert list(machines) == list(FITTED)
             for machine, known in machines.items():
                 assert list(known) == in_order(getattr(FEATURES[Machine(machine)], what))
 
@@ -117,7 +122,7 @@ def rename(table: dict[str, float], old: str, new: str) -> None:
         (lambda of: of["gowin"]["luts"].pop("gearbox"), ["gowin, luts of gearbox: no coefficients"]),
         (
             lambda of: of["xc7"]["luts"].update(fork={}),
-            ["xc7, luts: unknown kind of kernel 'fork'; known: " + ", ".join(Machine)],
+            ["xc7, luts: unknown kind of kernel 'fork'; known: " + ", ".join(FITTED)],
         ),
         (
             lambda of: of.update(ice40=copy.deepcopy(of["ecp5"])),

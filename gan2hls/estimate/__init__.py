@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan2hls.errors import raise_problems
-from gan2hls.estimate.features import Counted, count
-from gan2hls.estimate.memories import shapes
+from gan2hls.estimate.features import Counted, count_kernel
 from gan2hls.estimate.model import Model, shipped_model
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline, Stage
@@ -178,7 +177,7 @@ def estimate(
 
 def count_stage(stage: Stage, family: str) -> Counted:
     """What is exact about a stage, and the features of what is not."""
-    return count(stage.module, stage.parameters, shapes(stage), family)
+    return count_kernel(stage.kernel, family)
 
 
 def stage_usage(counted: Counted, family: str, model: Model) -> Usage:

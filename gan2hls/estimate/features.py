@@ -1,19 +1,18 @@
-"""What of a kernel takes multipliers, memories, flip-flops and LUTs: exact counts from the structure of `hw/rtl`.
+"""A kernel's exact figures on a family, and the features of its LUTs and flip-flops, as it counts them itself.
 
 Multipliers and block RAMs follow from them by rule. Of LUTs and flip-flops they are the features of a linear model,
 whose coefficients `model.json` holds: most are numbers of bits, of registers, adders, multiplexers and memories.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
+import gan2hls.ops  # noqa: F401  # whose kernels register themselves
+from gan2hls.counting import Feature, Features, Machine, Mapped, Shape, Tally, Values
 from gan2hls.errors import Gan2HlsError
-from gan2hls.estimate.joins import count_add, count_concat, count_constant, count_fork, count_slice
-from gan2hls.estimate.mac import count_mac
-from gan2hls.estimate.memories import Mapped, Shape, map_memory
-from gan2hls.estimate.names import Feature, Machine
-from gan2hls.estimate.small import count_converter, count_fifo, count_lookup, count_requantize, count_upsample
-from gan2hls.estimate.tally import Features, Tally, Values
+from gan2hls.estimate.memories import map_memory
+from gan2hls.kernels import Kernel
 
 
 @dataclass(frozen=True)
@@ -41,44 +40,32 @@ class Counted:
         return sum(mapped.luts for _, mapped in self.memories)
 
 
-Counter = Callable[[Values, Tally], Machine]
-"""Counts a kernel of given parameters, and says which coefficients it goes by. One for each module of `hw/rtl`."""
-
-COUNTERS: dict[str, Counter] = {
-    "add": count_add,
-    "concat": count_concat,
-    "constant": count_constant,
-    "conv2d": count_mac,
-    "conv_transpose2d": count_mac,
-    "dense": count_mac,
-    "fifo": count_fifo,
-    "lookup": count_lookup,
-    "requantize": count_requantize,
-    "reshape": count_converter,
-    "slice": count_slice,
-    "stream_fork": count_fork,
-    "upsample": count_upsample,
-    "width_converter": count_converter,
-}
+def count_kernel(kernel: Kernel, family: str) -> Counted:
+    """Everything about a kernel that it counts itself."""
+    return _count(kernel.counted, kernel.shapes(), family, kernel.weighted)
 
 
-def count(module: str, values: Values, shapes: Sequence[Shape], family: str) -> Counted:
-    """Everything about a kernel that its parameters and memories tell.
+def count(module: str, values: Values, shapes: Iterable[Shape], family: str) -> Counted:
+    """The same of a kernel of which only this is known: its module, parameters and memories.
 
     Raises:
-        Gan2HlsError: nothing counts this module yet.
+        Gan2HlsError: no kernel has that module.
     """
-    if module not in COUNTERS:
-        raise Gan2HlsError(f"{module}: no estimate of this module; there are those of {', '.join(COUNTERS)}")
+    kernel = Kernel.registry.get(module)
+    if kernel is None:
+        raise Gan2HlsError(f"{module}: no kernel has this module; there are {', '.join(sorted(Kernel.registry))}")
+    return _count(partial(kernel.count, values), shapes, family, kernel.weighted)
+
+
+def _count(counter: Callable[[Tally], Machine], shapes: Iterable[Shape], family: str, weighted: bool) -> Counted:
     tally = Tally(family, tuple((shape, map_memory(shape, family)) for shape in shapes))
-    machine = COUNTERS[module](values, tally)
+    machine = counter(tally)
     tally.luts[Feature.ONE] = tally.flip_flops[Feature.ONE] = 1.0
     tally.check(machine)
-    mac = machine is Machine.MAC
     return Counted(
         machine=machine,
-        mac_dsps=tally.products if mac else 0.0,
-        other_dsps=0.0 if mac else tally.products,
+        mac_dsps=tally.products if weighted else 0.0,
+        other_dsps=0.0 if weighted else tally.products,
         block_rams=sum(mapped.block_rams for _, mapped in tally.memories),
         weight_rams=sum(mapped.block_rams for shape, mapped in tally.memories if shape.kind == "weights"),
         memories=tally.memories,

@@ -11,23 +11,61 @@ from pathlib import Path
 
 import numpy as np
 
+from gan2hls.counting.names import FEATURES, FITTED, Feature, Machine, differences
+from gan2hls.counting.tally import Features
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.estimate.names import FEATURES, Machine, differences
-from gan2hls.estimate.tally import Features
 from gan2hls.files import read_json
 from gan2hls.resources import resource
 from gan2hls.targets import FAMILIES
 
 Coefficients = dict[str, dict[str, dict[str, dict[str, float]]]]
-"""Family → "luts" or "flip_flops" → `Machine` → `Feature` → coefficient: exactly those that `names` declares."""
+"""Family → "luts" or "flip_flops" → `Machine` → `Feature` → coefficient: those that `counting.names` declares."""
 
 Row = tuple[Mapping[str, float], float, float]
 """Features, what was counted, and how much the row matters."""
+
+UNFITTED: dict[str, dict[str, float]] = {
+    "luts": {
+        Feature.ONE: 0.0,
+        Feature.FUNCTIONS: 1.0,
+        Feature.SUMS: 1.0,
+        Feature.MEMORY_LUTS: 1.0,
+        Feature.STORED_BITS: 0.5,
+        Feature.SOFT_PRODUCTS: 1.0,
+        Feature.SOFT_PRODUCT_ROWS: 0.0,
+        Feature.MULTIPLIER_SUMS: 1.0,
+    },
+    "flip_flops": {
+        Feature.ONE: 0.0,
+        Feature.REGISTERS: 1.0,
+        Feature.STORED_BITS: 1.0,
+        Feature.SOFT_MEMORY_OUTPUTS: 1.0,
+        Feature.SECOND_REGISTERS_OF_SOFT_MEMORY: 1.0,
+        Feature.SECOND_REGISTERS_OF_BLOCK_RAM: 1.0,
+        Feature.PRODUCTS_IN_LUTS: 1.0,
+        Feature.PRODUCTS_IN_MULTIPLIERS: 1.0,
+        Feature.ABSORBED_PRODUCTS: 0.0,
+    },
+}
+"""Coefficients of `Machine.COUNTED` on every family: a flip-flop a bit of a register, a LUT a bit of an adder."""
+
+UNFITTED_TABLES: dict[int, dict[str, float]] = {
+    4: {Feature.TABLE_BITS: 2.0, Feature.TABLE_OUTPUTS: 0.5},
+    6: {Feature.TABLE_BITS: 5.5, Feature.TABLE_OUTPUTS: 2.0},
+}
+"""Further ones by the inputs of a LUT: what yosys makes of tables without order, as constants are; it finds no LUT of
+six inputs that holds 64 of their bits."""
 
 _ROUNDS = 400
 _FIRM = 100.0
 _FLOOR = 30.0
 """Below about as many LUTs or flip-flops, absolute errors are made small in place of relative ones."""
+
+
+def unfitted(family: str, what: str) -> dict[str, float]:
+    """Coefficients of `Machine.COUNTED`."""
+    tables = UNFITTED_TABLES[FAMILIES[family].lut_inputs] if what == "luts" else {}
+    return {**UNFITTED[what], **tables}
 
 
 @dataclass(frozen=True)
@@ -50,7 +88,7 @@ class Model:
 
     def resources(self, family: str, what: str, machine: Machine, features: Features) -> float:
         """LUTs or flip-flops of a kernel, outside of memories of LUTs."""
-        known = self.coefficients[family][what][machine]
+        known = unfitted(family, what) if machine is Machine.COUNTED else self.coefficients[family][what][machine]
         return sum(known[feature] * value for feature, value in features.items())
 
 
@@ -58,9 +96,10 @@ def _problems(coefficients: Mapping[str, Mapping[str, Mapping[str, Mapping[str, 
     for family in FAMILIES:
         for what in ("luts", "flip_flops"):
             machines = coefficients.get(family, {}).get(what, {})
-            for machine in machines.keys() - FEATURES.keys():
-                yield f"{family}, {what}: unknown kind of kernel {machine!r}; known: {', '.join(FEATURES)}"
-            for machine, declared in FEATURES.items():
+            for unknown in machines.keys() - set(FITTED):
+                yield f"{family}, {what}: unknown kind of kernel {unknown!r}; known: {', '.join(FITTED)}"
+            for machine in FITTED:
+                declared = FEATURES[machine]
                 where = f"{family}, {what} of {machine}"
                 if machine not in machines:
                     yield f"{where}: no coefficients"

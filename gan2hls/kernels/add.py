@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gan2hls.counting import Machine, Tally, Values
 from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel
 
@@ -28,3 +29,11 @@ class AddKernel(Kernel):
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.join(len(self.inputs))
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        width = values["Lanes"] * values["OutBits"]
+        tally.sums((values["Inputs"] - 1) * width)
+        tally.functions(values["Inputs"] + 1)  # a beat at each input, and room
+        tally.skid_buffer(width)
+        return Machine.COUNTED

@@ -1,12 +1,14 @@
 """What a kernel is: an instance of a module of `hw/rtl` and of the function of the same name in `hw/hls`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div
 from gan2hls.kernels.rules import Rule
 from gan2hls.tensors import TensorType
@@ -64,6 +66,12 @@ class Memory:
     bits: int
     signed: bool
 
+    def shape(self, kind: str, words: slice = slice(None), reads: int = 1) -> Shape:
+        """What synthesis stores of some of the words: no bits that are the same in all of them."""
+        codes = self.words[words].astype(np.int64) & ((1 << self.bits) - 1)
+        varying = np.bitwise_or.reduce(codes, axis=0) & ~np.bitwise_and.reduce(codes, axis=0)
+        return Shape(kind, len(codes), int(sum(int(value).bit_count() for value in np.ravel(varying))), reads)
+
 
 @dataclass(frozen=True)
 class Port:
@@ -107,13 +115,21 @@ class Kernel(ABC):
         weighted: whether its multipliers multiply weights.
         holds_rows: whether it holds rows of pixels, which makes it give its beats in bursts.
         inputs, outputs: its ports; of several, port 0 has the lowest bits of the module's buses.
+
+    A subclass that names its module registers itself by that.
     """
 
+    registry: ClassVar[dict[str, type["Kernel"]]] = {}
     module: ClassVar[str]
     weighted: ClassVar[bool] = False
     holds_rows: ClassVar[bool] = False
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "module" in cls.__dict__:
+            Kernel.registry[cls.module] = cls
 
     @property
     def input(self) -> Port:
@@ -176,3 +192,28 @@ class Kernel(ABC):
     @abstractmethod
     def rules(self) -> tuple[Rule, ...]:
         """Time: how the tracks of its streams, and of its own, grow (`rules`)."""
+
+    # -- what an estimate counts --------------------------------------------------------------------------------------
+
+    def shapes(self) -> Iterator[Shape]:
+        """Its memories in the order of the RTL; by default those that are only read, each through one port."""
+        for memory in self.memories.values():
+            yield memory.shape("constants")
+
+    def counted(self, tally: Tally) -> Machine:
+        """Count what it takes on the tally's family, and say whose coefficients that goes by."""
+        return self.count({**self.parameters, **self.lists}, tally)
+
+    @staticmethod
+    @abstractmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        """Count what an instance of these parameters takes, the tally's memories included.
+
+        It follows from the parameters alone, so that figures of long ago can be counted anew.
+
+        Args:
+            values: `parameters` and `lists`.
+
+        Returns:
+            The kind of kernel whose coefficients it goes by: `Machine.COUNTED` where none are fitted for it.
+        """

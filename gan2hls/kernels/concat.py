@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.integers import ceil_div
+from gan2hls.counting import Machine, Tally, Values
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel, Reads
 
@@ -47,3 +48,15 @@ class ConcatKernel(Kernel):
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.interleave(self.pixel_beats)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        inputs, most = values["Inputs"], max(values["PixelBeats"])
+        tally.registers(inputs)  # which one is selected
+        tally.functions(3, inputs)
+        tally.functions(2 * inputs)  # whether it has a beat
+        tally.counter(most)
+        tally.functions(inputs, clog2(most))  # beats of the next one's pixel
+        tally.functions(clog2(most))
+        tally.skid_buffer(values["Lanes"] * values["Bits"], inputs=2 * inputs)
+        return Machine.COUNTED

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gan2hls.counting import Machine, Tally, Values
 from gan2hls.integers import ceil_div
 from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel, Memory
@@ -31,3 +32,11 @@ class ConstantKernel(Kernel):
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.constant()
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        tally.counter(values["Beats"] + 1)
+        tally.registers(4)  # of each of the memory's two registers, whether it has a beat, and whether it is the last
+        tally.store(second=("constants",))
+        tally.choices()
+        return Machine.COUNTED

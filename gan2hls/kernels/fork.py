@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from gan2hls.counting import Machine, Tally, Values
 from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel
 
@@ -21,3 +22,10 @@ class Fork(Kernel):
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.fork(len(self.outputs))
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        for _ in range(values["Outputs"]):
+            tally.skid_buffer(values["Bits"])
+        tally.functions(values["Outputs"])  # room in all of them
+        return Machine.COUNTED

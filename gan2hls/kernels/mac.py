@@ -11,7 +11,7 @@ with full = floor(in_channels / simd) and, of a pixel's rows · columns taps, bl
 ceil(columns / m). A frame takes the sum over its pixels, or as many cycles as it has input beats if they are more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +19,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div, clog2, signed_bits
 from gan2hls.kernels.base import Fold, Kernel, Memory, Reads
+from gan2hls.kernels.mac_counts import count_mac
 from gan2hls.kernels.mac_rules import Timetable, mac_engine
 from gan2hls.kernels.rules import Rule
 from gan2hls.kernels.walk import AxisWalk
@@ -288,6 +290,26 @@ class MacKernel(Kernel):
             to_x, from_x = _overlap(codes.shape[1], j * self.columns.step)
             blocks[i, j, to_y, to_x] = codes[from_y, from_x]
         return blocks
+
+    # -- what an estimate counts --------------------------------------------------------------------------------------
+
+    def shapes(self) -> Iterator[Shape]:
+        """A ring for each tap of a step, those of remaining channels, banks of weights, a codebook for each lane."""
+        fold, memories = self.fold, self.memories
+        full, rest = divmod(self.input.channels, fold.simd)
+        ring = Shape("ring", self.ring_pixels * full, fold.simd * self.input.bits, written=True)
+        yield from [ring] * (fold.tap_rows * fold.tap_columns)
+        if rest:
+            ring = Shape("ring", self.ring_pixels, rest * self.input.bits, written=True)
+            yield from [ring] * (fold.rest_rows * fold.rest_columns)
+        for start in range(0, self.weight_words, self.bank_words):
+            yield memories["weights"].shape("weights", slice(start, start + self.bank_words))
+        if "codebook" in memories:
+            yield from [memories["codebook"].shape("constants")] * (fold.pe * fold.lanes)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        return count_mac(values, tally)
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.integers import ceil_div
+from gan2hls.counting import Machine, Tally, Values
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel, Reads
 
@@ -37,3 +38,14 @@ class SliceKernel(Kernel):
         start, stop = self.start, self.start + self.output.channels
         beats = [ceil_div(channels, self.input.lanes) for channels in (start, stop, self.input.channels)]
         return rules.select(*beats)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        beats = ceil_div(values["Channels"], values["Lanes"])
+        tally.counter(beats)
+        tally.functions(clog2(beats), 3)  # whether it is the first or last one that is kept, and the last of all
+        tally.counter(values["Pixels"])
+        tally.functions(clog2(values["Pixels"]))
+        tally.registers(2)  # whether a beat is kept, and whether the pixel is the last one
+        tally.skid_buffer(values["Lanes"] * values["Bits"])
+        return Machine.COUNTED

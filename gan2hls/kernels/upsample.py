@@ -1,12 +1,13 @@
 """`upsample`: a ring of two rows, each read as often as its pixels are repeated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.integers import ceil_div
+from gan2hls.counting import Feature, Machine, Shape, Tally, Values
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels.base import Kernel, Reads
 from gan2hls.kernels.rules import NEVER, Offer, Rule, Take, Track, Waits
 
@@ -90,3 +91,25 @@ class UpsampleKernel(Kernel):
             Repeat(("in0.taken", "out0.taken"), ("entered", "released"), width, words, *self.factor),
             Offer(("entered", "out0.taken"), ("out0.offered",)),
         )
+
+    def shapes(self) -> Iterator[Shape]:
+        """Two rows."""
+        words = 2 * self.size[1] * ceil_div(self.input.channels, self.input.lanes)
+        yield Shape("buffer", words, self.input.lanes * self.input.bits, written=True)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        lanes = values["Lanes"]
+        width = lanes * values["Bits"]
+        tally.flip_flops[Feature.SKID_BUFFER] += 2 * width
+        tally.luts[Feature.SKID_BUFFER] += width
+        beats = ceil_div(values["Channels"], lanes)
+        words = 2 * values["InWidth"] * beats
+        counters = 3 * clog2(words) + 2 * clog2(words + 1)
+        counters += sum(
+            clog2(n)
+            for n in (values["FactorWidth"], beats, values["InWidth"], values["InHeight"], values["FactorHeight"])
+        )
+        tally.both(Feature.COUNTERS, counters)
+        tally.store()
+        return Machine.UPSAMPLE

@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from gan2hls.estimate.memories import Mapped, Shape
-from gan2hls.estimate.multipliers import hardware_multipliers
-from gan2hls.estimate.names import FEATURES, Feature, Machine
+from gan2hls.counting.multipliers import hardware_multipliers
+from gan2hls.counting.names import FEATURES, Feature, Machine
+from gan2hls.counting.shapes import Mapped, Shape
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.targets import FAMILIES
 
 Features = dict[Feature, float]
-Values = Mapping[str, int]
+Values = Mapping[str, Any]
+"""Parameters of a kernel by name: an integer each, or several (`Kernel.lists`)."""
 
 
 @dataclass
@@ -32,6 +35,50 @@ class Tally:
         """Count a feature of LUTs and flip-flops alike."""
         self.luts[feature] += count
         self.flip_flops[feature] += count
+
+    # -- kernels without fitted coefficients (`Machine.COUNTED`) ------------------------------------------------------
+
+    def registers(self, bits: int) -> None:
+        """Count bits of registers."""
+        self.flip_flops[Feature.REGISTERS] += bits
+
+    def functions(self, inputs: int, bits: int = 1) -> None:
+        """Count so many bits that each depend on so many others: a tree of LUTs each."""
+        self.luts[Feature.FUNCTIONS] += bits * ceil_div(max(0, inputs - 1), FAMILIES[self.family].lut_inputs - 1)
+
+    def sums(self, bits: int) -> None:
+        """Count bits of adders, of two terms each."""
+        self.luts[Feature.SUMS] += bits
+
+    def counter(self, states: int) -> None:
+        """Count a counter: its bits, the sum that they become, and the start that they go back to."""
+        bits = clog2(states)
+        self.registers(bits)
+        self.sums(bits)
+        if FAMILIES[self.family].lut_inputs < 6:  # which has room for that choice in front of the adder
+            self.functions(3, bits)
+
+    def skid_buffer(self, bits: int, inputs: int = 1) -> None:
+        """Count a skid buffer: two beats with `tlast`, the choice between the input and the spare one, two flags.
+
+        Args:
+            bits: of a beat.
+            inputs: bits that each bit of the input depends on.
+        """
+        self.registers(2 * (bits + 1) + 2)
+        self.functions(inputs + 2, bits)
+        self.functions(4, 6)  # what the flags become, and when the registers load
+
+    def choices(self) -> None:
+        """Count the choice among rows of a deep read-only memory, which stands between its two registers."""
+        for shape, mapped in self.memories:
+            if mapped.rows > 1:
+                self.functions(mapped.rows + clog2(mapped.rows), shape.bits)
+                self.registers(clog2(mapped.rows))
+                if self.family == "ecp5":  # `store` takes the second register to be in the block RAM
+                    self.registers(shape.bits)
+
+    # -- products and memories ----------------------------------------------------------------------------------------
 
     def multiply(self, a: int, b: int, y: int, count: float, *, registered: bool = True) -> float:
         """Count equal products, each with a register behind it, or behind what chooses it.

@@ -1,7 +1,6 @@
 """What the MAC engine takes: `mac_engine.sv` and what it instantiates."""
 
-from gan2hls.estimate.names import Feature, Machine
-from gan2hls.estimate.tally import Tally, Values
+from gan2hls.counting import Feature, Machine, Tally, Values
 from gan2hls.integers import ceil_div, clog2
 
 

@@ -1,6 +1,6 @@
 """What LUTs and flip-flops are counted by: the features, declared once, and which of them each kind of kernel counts.
 
-`features` counts them, `model.json` has a coefficient for each, and `benchmarks/estimate.py` fits these. Whoever counts
+The kernels count them, `model.json` has a coefficient for each, and `benchmarks/estimate.py` fits these. Whoever counts
 one that is not declared, or reads a file with one too many or too few, gets an error.
 """
 
@@ -21,6 +21,11 @@ class Machine(StrEnum):
     DESERIALIZER = "deserializer"
     GEARBOX = "gearbox"
     SKID_BUFFER = "skid_buffer"
+    COUNTED = "counted"  # by registers, functions and adders, before coefficients are fitted
+
+
+FITTED = tuple(machine for machine in Machine if machine is not Machine.COUNTED)
+"""Those whose coefficients `model.json` has; those of the others follow from what a LUT is (`estimate.model`)."""
 
 
 class Feature(StrEnum):
@@ -102,6 +107,11 @@ class Feature(StrEnum):
     VALUES = "values"
     SKID_BUFFER = "skid buffer"
 
+    # what is counted without a fit
+    REGISTERS = "registers"
+    FUNCTIONS = "functions"
+    SUMS = "sums"
+
 
 class Declared(NamedTuple):
     """Features of a kind of kernel; the fields are named as the resources that they count."""
@@ -160,6 +170,10 @@ FEATURES: dict[Machine, Declared] = {
     Machine.DESERIALIZER: _declared({_F.POSITION, _F.DATA, _F.MASK, _F.PART}, {_F.POSITION, _F.DATA}),
     Machine.GEARBOX: _declared({_F.POSITION, _F.BUFFER, _F.CHOICES, _F.COMPARES}, {_F.POSITION, _F.BUFFER}),
     Machine.SKID_BUFFER: _declared({_F.POSITION, _F.DATA}, {_F.POSITION, _F.DATA}),
+    Machine.COUNTED: _declared(
+        {*_PRODUCT_LUTS | _READ, _F.FUNCTIONS, _F.SUMS, _F.MEMORY_LUTS, _F.STORED_BITS},
+        {*_PRODUCT_FLIP_FLOPS | _SECOND, _F.REGISTERS, _F.STORED_BITS},
+    ),
 }
 
 
