@@ -3,9 +3,7 @@
 import dataclasses
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +38,7 @@ from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.targets import target as target_of
 from gan2hls.tools import Tool, find_tool, require_tool, run_tool
+from gan2hls.watch import interruptible
 
 
 @checked
@@ -158,7 +157,7 @@ class Project:
         """
         inputs = self.graph.integers(x)
         library, stream = self._library(), self.graph.to_stream(inputs)
-        outputs = _interruptible(lambda: run_csim(library, self.pipeline, stream))
+        outputs = interruptible(lambda: run_csim(library, self.pipeline, stream))
         return self._at_port(outputs, x)
 
     def _library(self) -> Path:
@@ -387,17 +386,3 @@ def vitis_tool() -> Tool:
         MissingToolError: neither is on PATH.
     """
     return find_tool("vitis-run") or require_tool("vitis_hls")
-
-
-def _interruptible(work: Callable[[], Any]) -> Any:
-    """Do work that stays in C for long; Ctrl-C ends the wait at once, and with the process the work."""
-    future: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future.result()
