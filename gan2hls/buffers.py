@@ -139,7 +139,7 @@ class _Sizing:
         self.target = pipeline.interval_cycles
         self.sizes = Sizes(dict(pipeline.sizes.rings), {})
         self._known: dict[tuple[bytes, bool], float] = {}
-        self._found: dict[Port | None, int] = {}
+        self._found: dict[Port | str | None, int] = {}
         self._readers = {name: index for index, stage in enumerate(self.stages) for name in stage.inputs}
 
     def found(self) -> Sizes:
@@ -322,9 +322,10 @@ class _Sizing:
         """
         small, enough = knob.least, knob.most
         step, guess, met, halved = 1, small + 1, False, knob.forked
-        near = halved and knob.like in self._found  # blocks that repeat mostly need the same
-        if near:
-            guess = self._found[knob.like]
+        hint = self._found.get(knob.name, self._found.get(knob.like)) if halved else None
+        near = hint is not None  # the same one before something else grew, or one of a block like this
+        if hint is not None:
+            guess = hint
         while enough - small > 1:
             knob.set(size := min(max(guess, small + 1), enough - 1))
             found = self._interval(first, end)
@@ -341,7 +342,7 @@ class _Sizing:
                 else:
                     guess = (small + enough) // 2 if met and halved else size + step
         knob.set(enough)
-        self._found[knob.like] = enough
+        self._found[knob.like] = self._found[knob.name] = enough
 
 
 def _paced(network: Network, target: int) -> float:
