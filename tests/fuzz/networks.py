@@ -72,6 +72,11 @@ def draw_network(seed: int) -> Network:
     return (_module, _chain, _graph)[rng.integers(3)](seed, rng)
 
 
+def draw_graph_network(seed: int) -> Network:
+    """A graph that branches."""
+    return _graph(seed, np.random.default_rng(seed))
+
+
 def _graph(seed: int, rng: np.random.Generator) -> Network:
     while True:
         graph = graphs.draw_graph(rng, name=name_of(seed))
