@@ -174,10 +174,10 @@ def with_layers(graph: Graph, form: type[ConvTranspose2d]) -> Graph:
             sizes = [(tensor.shape[a] - 1) * op.stride[a] + 3 for a in (0, 1)]
             values["padding"] = tuple(-(-max(0, sizes[a] - kernel[a]) // 2) for a in (0, 1))
             values["output_padding"] = tuple(kernel[a] - sizes[a] + 2 * values["padding"][a] for a in (0, 1))
-        return Node(node.name, form(**values))
+        return Node(node.name, form(**values), node.inputs)
 
-    nodes = tuple(other(node, *tensors) for node, tensors, _ in graph.steps())
-    return dataclasses.replace(graph, nodes=nodes)
+    changed = {node.name: other(node, *tensors) for node, tensors, _ in graph.steps()}
+    return dataclasses.replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))
 
 
 def _three_by_three(codes: np.ndarray) -> np.ndarray:

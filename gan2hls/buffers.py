@@ -143,17 +143,25 @@ class _Sizing:
         self._readers = {name: index for index, stage in enumerate(self.stages) for name in stage.inputs}
 
     def found(self) -> Sizes:
-        steps, done = self._steps, 0
+        steps = self._steps
+        done = met = 0  # steps that are met with all that follows, and that are met as far as they look
         while True:
-            for step in steps[done:]:
+            for step in steps[met:]:
                 step.set()
                 if not self._meet(step, step.end):
                     break
+                met += 1
             failing = self._first_failing(done)
             if failing is None:
                 return Sizes(dict(self.sizes.rings), {name: size for name, size in self.sizes.fifos.items() if size})
             self._enlarge(steps[failing])
             done = failing + 1
+            # What comes before larger buffers may do with smaller ones; a search of that takes as long as all before.
+            met = max(met, done) if self._is_large else done
+
+    @property
+    def _is_large(self) -> bool:
+        return sum(stream.beats for stream in self.pipeline.streams.values()) > MANY_BEATS
 
     def _first_failing(self, done: int) -> int | None:
         """The first step whose stages, and all that follow, miss the target; those before `done` meet it."""
