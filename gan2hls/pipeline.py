@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from gan2hls.errors import Gan2HlsError
+from gan2hls.errors import Gan2HlsError, raise_problems
 from gan2hls.ir import Fold, Graph
 from gan2hls.kernels import Fifo, Kernel, Memory, Port
 from gan2hls.names import unique_identifier
@@ -211,13 +211,14 @@ class Pipeline:
         """The pipeline with rings and FIFOs of these sizes, and no other FIFOs.
 
         Raises:
-            Gan2HlsError: a size for what the pipeline has not.
+            UserError: a size for what the pipeline has not, or below 0.
         """
         bare = self.without_fifos()
         rings = {stage.name for stage in bare.stages if stage.kernel.ring_pixels}
         unknown = [*(sizes.rings.keys() - rings), *(sizes.fifos.keys() - bare.streams.keys())]
-        if unknown:
-            raise Gan2HlsError(f"sizes of buffers that the pipeline has not: {', '.join(sorted(unknown))}")
+        raise_problems(f"sizes: {name!r} is no buffer of the pipeline" for name in sorted(unknown))
+        given = {**sizes.rings, **sizes.fifos}
+        raise_problems(f"sizes: {name} can not hold {size}" for name, size in given.items() if size < 0)
         stages: list[Stage] = []
         streams = dict(bare.streams)
 

@@ -43,7 +43,7 @@ main()
 
 @pytest.mark.parametrize(
     ("module", "name", "leaves"),
-    [("ir", "write_bytes", ".staging.*.partial"), ("project_files", "write_rtl", ".staging.*.partial")],
+    [("graph_files", "write_bytes", ".staging.*.partial"), ("project_files", "write_rtl", ".staging.*.partial")],
     ids=["quantize", "build"],
 )
 def test_killed_and_run_again(command: Command, tmp_path: Path, module: str, name: str, leaves: str) -> None:

@@ -64,6 +64,7 @@ def dense(rng: np.random.Generator, channels: int, out_channels: int) -> Pipelin
 def test_more_than_a_hundred_banks(rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
     """105 banks of 2 words, and 300,000 words in banks as they are."""
     large = dense(rng, 600, 500)
+    assert large.stages[0].parameters["BankWords"] == 2048  # now, and so for good
     monkeypatch.setattr(mac, "BLOCK_RAM_WIDTHS", {2: 36})
     few = dense(rng, 30, 7)
     runs = simulated({"case_large": large, "case_few": few}, rng, tmp_path, cycles=False)
