@@ -21,7 +21,7 @@ OFF = {"luts": 0.15, "flip_flops": 0.03}
 """Most that all instances together may be off, as a share of what yosys counts."""
 ONE_OFF = {"luts": (0.4, 10), "flip_flops": (0.05, 6)}
 """The same of each: a share, and a number."""
-TABLE_OFF = 0.7
+TABLE_OFF = 1.0
 """Share of the LUTs of a constant: of tables without order yosys makes half or twice as much of one as of another."""
 
 
@@ -139,6 +139,6 @@ def test_what_is_counted_without_a_fit(module: str, family: str, tmp_path: Path)
     for what, share in OFF.items():
         estimated, counted = (getattr(total, what) for total in totals)
         print(f"{module} on {family}: {what} {estimated}, yosys {counted}, {100 * (estimated / counted - 1):+.1f} %")
-        # A concatenation reads no `tlast` of what it puts behind another: yosys leaves that register out.
-        unread = INSTANCES if (module, what) == ("constant", "flip_flops") else 0
-        assert abs(estimated - unread - counted) <= share * counted
+        # By its name, a register of the concatenation behind is told with the constant.
+        beside = INSTANCES if (module, what) == ("constant", "flip_flops") else 0
+        assert abs(estimated + beside - counted) <= share * counted
