@@ -122,6 +122,6 @@ def do(folder: Path, workers: Workers, *deeds: Deed) -> list[Outcome]:
     """What deeds give."""
     sweep = Sweep(folder / "out", settings(folder), lambda: workers, local=False)
     try:
-        return [outcome for (outcome,) in sweep.take([steps(deed) for deed in deeds], lambda result: None)]
+        return [outcome for (outcome,) in sweep._runner.take([steps(deed) for deed in deeds], lambda result: None)]
     finally:
         workers.close()
