@@ -17,12 +17,14 @@ from typing import Any
 from estimate_networks import Case, cases
 from rich.console import Console
 
-from gan2hls.estimate import estimate, instances, stage_usage
-from gan2hls.estimate.features import Counted, Features, count
-from gan2hls.estimate.memories import Shape, shapes
+from gan2hls.assembly import make_pipeline
+from gan2hls.counting import Feature, Machine, Shape
+from gan2hls.counting.names import FEATURES, FITTED, in_order
+from gan2hls.estimate import estimate, stage_usage
+from gan2hls.estimate.features import Counted, count
 from gan2hls.estimate.model import Coefficients, Model, Row, difference, fit
 from gan2hls.files import read_json, write_json
-from gan2hls.folding import choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.synth import SynthResult, Usage, synthesize
@@ -31,90 +33,85 @@ from gan2hls.targets import FAMILIES
 RESULTS = Path(__file__).resolve().parent / "results"
 MODEL = resource("gan2hls", "estimate") / "model.json"
 TOP = "network"
-MACHINES = (
-    *("mac", "requantize", "lookup", "upsample", "fifo"),
-    *("serializer", "deserializer", "gearbox", "skid_buffer"),
-)
 console = Console(highlight=False)
 
-PRIORS = {
+PRIORS: dict[str, dict[Feature, float]] = {
     "luts": {
-        "memory LUTs": 1.0,
-        "stored bits": 0.5,
-        "table outputs": 0.8,
-        "codebook outputs": 0.7,
-        "soft products": 1.0,
-        "adder tree": 1.0,
-        "adders": 1.0,
-        "accumulators": 1.5,
-        "skid buffer": 1.0,
-        "lanes": 0.5,
-        "waiting lanes": 1.0,
-        "rest lanes": 0.5,
-        "bank choice": 0.5,
-        "walker": 2.0,
-        "addresses": 1.5,
-        "pixel generator": 0.8,
-        "totals": 1.0,
-        "results": 0.5,
-        "branches": 1.0,
-        "signs": 1.0,
-        "data": 0.7,
-        "buffer": 0.5,
-        "choices": 0.3,
-        "counters": 1.5,
-        "signed inputs": 1.5,
-        "packing": 0.6,
-        "shifters": 0.5,
-        "saturation": 0.3,
-        "row and column tables": 0.5,
-        "one": 10.0,
-        "table bits": 0.7,
-        "part sums": 1.0,
-        "multiplier sums": 0.3,
-        "pixel buffers": 0.3,
+        Feature.MEMORY_LUTS: 1.0,
+        Feature.STORED_BITS: 0.5,
+        Feature.TABLE_OUTPUTS: 0.8,
+        Feature.SOFT_PRODUCTS: 1.0,
+        Feature.ADDER_TREE: 1.0,
+        Feature.ADDERS: 1.0,
+        Feature.ACCUMULATORS: 1.5,
+        Feature.SKID_BUFFER: 1.0,
+        Feature.LANES: 0.5,
+        Feature.WAITING_LANES: 1.0,
+        Feature.REST_LANES: 0.5,
+        Feature.BANK_CHOICE: 0.5,
+        Feature.WALKER: 2.0,
+        Feature.ADDRESSES: 1.5,
+        Feature.PIXEL_GENERATOR: 0.8,
+        Feature.TOTALS: 1.0,
+        Feature.RESULTS: 0.5,
+        Feature.BRANCHES: 1.0,
+        Feature.SIGNS: 1.0,
+        Feature.DATA: 0.7,
+        Feature.BUFFER: 0.5,
+        Feature.CHOICES: 0.3,
+        Feature.COUNTERS: 1.5,
+        Feature.SIGNED_INPUTS: 1.5,
+        Feature.PACKING: 0.6,
+        Feature.SHIFTERS: 0.5,
+        Feature.SATURATION: 0.3,
+        Feature.ROW_AND_COLUMN_TABLES: 0.5,
+        Feature.ONE: 10.0,
+        Feature.TABLE_BITS: 0.7,
+        Feature.PART_SUMS: 1.0,
+        Feature.MULTIPLIER_SUMS: 0.3,
+        Feature.PIXEL_BUFFERS: 0.3,
     },
     "flip_flops": dict.fromkeys(
         (
-            "soft memory outputs",
-            "second registers of soft memory",
-            "second registers of block RAM",
-            "stored bits",
-            "products in LUTs",
-            "products in multipliers",
-            "packed inputs",
-            "adder tree",
-            "accumulators",
-            "skid buffer",
-            "lanes",
-            "multiplier inputs",
-            "bank choice",
-            "packed factors",
-            "unpacked",
-            "waiting products",
-            "walker",
-            "addresses",
-            "pixel generator",
-            "pixel buffers",
-            "inputs",
-            "biases",
-            "totals",
-            "results",
-            "whole products",
-            "group counter",
-            "branches",
-            "position",
-            "data",
-            "buffer",
-            "values",
-            "counters",
+            Feature.SOFT_MEMORY_OUTPUTS,
+            Feature.SECOND_REGISTERS_OF_SOFT_MEMORY,
+            Feature.SECOND_REGISTERS_OF_BLOCK_RAM,
+            Feature.STORED_BITS,
+            Feature.PRODUCTS_IN_LUTS,
+            Feature.PRODUCTS_IN_MULTIPLIERS,
+            Feature.PACKED_INPUTS,
+            Feature.ADDER_TREE,
+            Feature.ACCUMULATORS,
+            Feature.SKID_BUFFER,
+            Feature.LANES,
+            Feature.MULTIPLIER_INPUTS,
+            Feature.BANK_CHOICE,
+            Feature.PACKED_FACTORS,
+            Feature.UNPACKED,
+            Feature.WAITING_PRODUCTS,
+            Feature.WALKER,
+            Feature.ADDRESSES,
+            Feature.PIXEL_GENERATOR,
+            Feature.PIXEL_BUFFERS,
+            Feature.INPUTS,
+            Feature.BIASES,
+            Feature.TOTALS,
+            Feature.RESULTS,
+            Feature.WHOLE_PRODUCTS,
+            Feature.GROUP_COUNTER,
+            Feature.BRANCHES,
+            Feature.POSITION,
+            Feature.DATA,
+            Feature.BUFFER,
+            Feature.VALUES,
+            Feature.COUNTERS,
         ),
         1.0,
     ),
 }
 """What the structure of the RTL lets expect of each feature: where few rows tell otherwise, it stays near to this."""
 
-FIRM = {"luts": frozenset[str](), "flip_flops": frozenset({"mac/bank choice"})}
+FIRM = {"luts": frozenset[str](), "flip_flops": frozenset({f"{Machine.MAC}/{Feature.BANK_CHOICE}"})}
 """Features of which each is one flip-flop. Few networks of the set have deep banks, and those of real generators many:
 fitted to one network with two banks, the coefficient was 1.5, and flip-flops of large generators 6 to 23 % too many."""
 
@@ -155,10 +152,10 @@ def run(case: Case, cache: Path) -> dict[str, Any]:
         {
             "name": stage.name,
             "stem": stage.module,
-            "parameters": stage.parameters,
-            "memories": [dataclasses.astuple(shape) for shape in shapes(stage)],
+            "parameters": {**stage.parameters, **stage.kernel.lists},
+            "memories": [dataclasses.astuple(shape) for shape in stage.kernel.shapes()],
         }
-        for stage in instances(case.pipeline)
+        for stage in case.pipeline.stages
     ]
     return {"name": case.name, "held_out": case.held_out, "stages": stages, "counted": counted}
 
@@ -180,17 +177,19 @@ def fit_all(networks: list[dict[str, Any]]) -> Coefficients:
     for inputs in (4, 6):
         alike = [name for name, family in FAMILIES.items() if family.lut_inputs == inputs]
         for what in ("luts", "flip_flops"):
-            priors = {f"{machine}/{name}": value for machine in MACHINES for name, value in PRIORS[what].items()}
+            priors = {f"{machine}/{name}": value for machine in FITTED for name, value in PRIORS[what].items()}
             rows = {name: list(_rows(networks, name, what)) for name in alike}
             together = {**priors, **fit([row for of in rows.values() for row in of], priors, PRIOR_ROWS, FIRM[what])}
             for name in alike:
                 found = {**together, **fit(rows[name], together, COMMON_ROWS, FIRM[what])}
-                coefficients[name][what] = {machine: _of_machine(found, machine) for machine in MACHINES}
+                coefficients[name][what] = {machine: _of_machine(found, machine, what) for machine in FITTED}
     return coefficients
 
 
-def _of_machine(found: dict[str, float], machine: str) -> dict[str, float]:
-    return {key.split("/")[1]: value for key, value in found.items() if value > 0 and key.split("/")[0] == machine}
+def _of_machine(found: dict[str, float], machine: Machine, what: str) -> dict[str, float]:
+    """A coefficient for each declared feature; 0 for what no network has and nothing is expected of."""
+    declared = getattr(FEATURES[machine], what)
+    return {feature: found.get(f"{machine}/{feature}", 0.0) for feature in in_order(declared)}
 
 
 def _rows(networks: list[dict[str, Any]], family: str, what: str) -> Iterator[Row]:
@@ -202,7 +201,7 @@ def _rows(networks: list[dict[str, Any]], family: str, what: str) -> Iterator[Ro
     for network in networks:
         if network["held_out"] or family not in network["counted"]:
             continue
-        whole: Features = {}
+        whole: dict[str, float] = {}
         for name, found in counts(network, family).items():
             values = getattr(found, what)
             named = {f"{found.machine}/{key}": value for key, value in values.items()}

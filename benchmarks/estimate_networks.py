@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gan2hls.folding import choose_folding, make_pipeline
+from gan2hls.assembly import make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
@@ -77,7 +78,7 @@ class Chain:
     def graph(self) -> Graph:
         nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(self.ops))
         shapes = ((kind.channels, *kind.shape[:2]) for kind in (self.input, self.tensor))
-        return Graph(self.input, nodes, *shapes).verify()
+        return Graph.chain(self.input, nodes, *shapes).verify()
 
 
 def draw(seed: int) -> Pipeline:
@@ -95,10 +96,10 @@ def draw(seed: int) -> Pipeline:
         family = FAMILIES[str(rng.choice(list(FAMILIES)))] if rng.integers(3) else None
         budget = int(rng.integers(8, 32))
         given: dict[str, Fold] = {}
-        for node, tensor, _ in graph.steps():
+        for node, tensors, _ in graph.steps():
             if isinstance(node.op, MacOp) and rng.integers(3) == 0:
-                given[node.name] = _draw_fold(rng, node.op, tensor, family)
-                budget += node.op.kernel(tensor, given[node.name]).multipliers
+                given[node.name] = _draw_fold(rng, node.op, *tensors, family)
+                budget += node.op.kernel(tensors, given[node.name]).multipliers
         pipeline = make_pipeline(graph, choose_folding(graph, multipliers=budget, family=family, given=given))
         if sum(fold.pe * fold.lanes for fold in pipeline.folding.values()) < 90:
             return pipeline

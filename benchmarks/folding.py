@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.budget import Budget
 from gan2hls.config import read_toml
-from gan2hls.folding import Folding, make_pipeline
-from gan2hls.ir import Fold, Graph, Node, TensorType
+from gan2hls.ir import Fold, Graph, Node, Tensors, TensorType
 from gan2hls.kernels.mac import MacKernel
 from gan2hls.kernels.walk import AxisWalk, convolution_axis
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import Conv2d, ConvTranspose2d
 from gan2hls.ops.mac import MacOp
+from gan2hls.pipeline import Folding
 from gan2hls.simulate import RtlDesign, simulate_rtl
 from gan2hls.synth import synthesize
 from gan2hls.targets import FAMILIES
@@ -129,9 +130,9 @@ class ZeroInserted(ConvTranspose2d):
         conv, inserted = zero_inserted(self, tensor)
         return conv.walks(inserted)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
-        conv, inserted = zero_inserted(self, tensor)
-        return conv.kernel(inserted, fold)
+    def kernel(self, tensors: Tensors, fold: Fold) -> MacKernel:
+        conv, inserted = zero_inserted(self, *tensors)
+        return conv.kernel((inserted,), fold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +150,10 @@ class Upsampled(ConvTranspose2d):
         upsampled = size * self.stride[axis]
         return convolution_axis(upsampled, out_size, 3, 1, max(0, out_size - upsampled + 2) // 2)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
-        kernel = super().kernel(tensor, fold)
+    def kernel(self, tensors: Tensors, fold: Fold) -> MacKernel:
+        kernel, (tensor,) = super().kernel(tensors, fold), tensors
         pixels = tensor.pixels * self.stride[0] * self.stride[1]
-        return dataclasses.replace(kernel, input=dataclasses.replace(kernel.input, pixels=pixels))
+        return dataclasses.replace(kernel, inputs=(dataclasses.replace(kernel.input, pixels=pixels),))
 
 
 def with_layers(graph: Graph, form: type[ConvTranspose2d]) -> Graph:
@@ -173,10 +174,10 @@ def with_layers(graph: Graph, form: type[ConvTranspose2d]) -> Graph:
             sizes = [(tensor.shape[a] - 1) * op.stride[a] + 3 for a in (0, 1)]
             values["padding"] = tuple(-(-max(0, sizes[a] - kernel[a]) // 2) for a in (0, 1))
             values["output_padding"] = tuple(kernel[a] - sizes[a] + 2 * values["padding"][a] for a in (0, 1))
-        return Node(node.name, form(**values))
+        return Node(node.name, form(**values), node.inputs)
 
-    nodes = tuple(other(node, tensor) for node, tensor, _ in graph.steps())
-    return dataclasses.replace(graph, nodes=nodes)
+    changed = {node.name: other(node, *tensors) for node, tensors, _ in graph.steps()}
+    return dataclasses.replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))
 
 
 def _three_by_three(codes: np.ndarray) -> np.ndarray:
@@ -189,20 +190,20 @@ def _three_by_three(codes: np.ndarray) -> np.ndarray:
 
 def interval(graph: Graph, folding: Folding) -> int:
     """Cycles of the slowest op: what `Pipeline.interval_cycles` is."""
-    return max(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps())
+    return max(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps())
 
 
 def multipliers(graph: Graph, folding: Folding, *, mac: bool) -> int:
-    kernels = [node.op.kernel(tensor, folding[node.name]) for node, tensor, _ in graph.steps()]
+    kernels = [node.op.kernel(tensors, folding[node.name]) for node, tensors, _ in graph.steps()]
     return sum(kernel.multipliers for kernel in kernels if kernel.weighted == mac)
 
 
 def most_products(graph: Graph, target: str | None) -> float:
     """Bound of useful MACs per cycle and multiplier: each layer's products share as its bits and channels allow."""
     needed = 0.0
-    for node, tensor, _ in graph.steps():
+    for node, tensors, _ in graph.steps():
         if isinstance(node.op, MacOp):
-            needed += node.op.macs(tensor) / min(_products(node.op, tensor, target), node.op.codes.shape[3])
+            needed += node.op.macs(*tensors) / min(_products(node.op, *tensors, target), node.op.codes.shape[3])
     return graph.macs() / needed
 
 

@@ -30,9 +30,10 @@ from folding import CACHE, folding
 from rich.console import Console
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.files import write_json
-from gan2hls.folding import choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import ConvTranspose2d
@@ -154,7 +155,7 @@ def kernel() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     tensor = TensorType((8, 8, 64), IntType(8, signed=True), 1.0)
     op = ConvTranspose2d(rng.integers(-128, 128, (4, 4, 64, 32)), 8, None, 1.0, (2, 2), (1, 1))
-    graph = Graph(tensor, (Node("up", op),), (64, 8, 8), (32, 16, 16)).verify()
+    graph = Graph.chain(tensor, (Node("up", op),), (64, 8, 8), (32, 16, 16)).verify()
     x = rng.integers(-128, 128, (3, 8, 8, 64))
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -7,24 +7,30 @@ project = gan2hls.build(graph, "out", multipliers=64)
 assert (project.csim(z) == graph.run(z)).all()
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gan2hls.version import __version__
+
 __all__ = ["CosimResult", "Graph", "Project", "__version__", "build", "load", "quantize"]
 
 if TYPE_CHECKING:
+    from gan2hls.generator import load, quantize
     from gan2hls.ir import Graph
-    from gan2hls.project import CosimResult, Project, build, load, quantize
+    from gan2hls.project import CosimResult, Project, build
+
+_MODULES = {
+    "CosimResult": "project",
+    "Graph": "ir",
+    "Project": "project",
+    "build": "project",
+    "load": "generator",
+    "quantize": "generator",
+}
 
 
 def __getattr__(name: str) -> Any:
     """The public names, imported at first use: `import gan2hls` alone loads no torch."""
-    if name == "Graph":
-        from gan2hls.ir import Graph
-
-        return Graph
-    if name in __all__:
-        from gan2hls import project
-
-        return getattr(project, name)
+    if name in _MODULES:
+        return getattr(import_module(f"gan2hls.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'gan2hls' has no attribute {name!r}")

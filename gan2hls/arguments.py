@@ -6,7 +6,7 @@ Numbers of NumPy are taken as Python's, lists of numbers as arrays, strings as p
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, ParamSpec, TypeVar
@@ -104,6 +104,52 @@ def real_array(value: Any) -> np.ndarray:
     if array.dtype.kind not in "iufb":
         raise UserError(f"the input must be real numbers or integers, not {array.dtype}")
     return array
+
+
+Arrays = np.ndarray | Mapping[str, np.ndarray]
+"""An array for each of several inputs or outputs, by name; of the only one, the array alone."""
+
+
+def named_arrays(names: Iterable[str], x: Arrays, taker: str) -> dict[str, np.ndarray]:
+    """Arrays by name, in the order of `names`: a mapping with exactly these, or the only one's array alone.
+
+    Args:
+        names: of the inputs or outputs.
+        x: an array for each.
+        taker: who takes them, for messages.
+
+    Raises:
+        UserError: a missing or an unknown name, or one array for several.
+    """
+    known = list(names)
+    listed = ", ".join(known)
+    if not isinstance(x, Mapping):
+        if len(known) > 1:
+            raise UserError(f"{taker} has {len(known)} inputs, {listed}; give a mapping from name to array")
+        return {known[0]: x}
+    problems = [f"no array for {name!r}; {taker} takes {listed}" for name in known if name not in x]
+    problems += [f"an array for {name!r}, which is unknown; {taker} takes {listed}" for name in x if name not in known]
+    raise_problems(problems)
+    return {name: real_array(x[name]) for name in known}
+
+
+def plain_arrays(arrays: Mapping[str, np.ndarray]) -> Any:
+    """The array alone where there is one, else all by name."""
+    return next(iter(arrays.values())) if len(arrays) == 1 else dict(arrays)
+
+
+def side_by_side(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(n, elements): of each frame, the elements of all arrays (n, ...) in turn."""
+    return np.concatenate(
+        [values.reshape(len(values), int(np.prod(values.shape[1:]))) for values in arrays.values()], axis=1
+    )
+
+
+def taken_apart(values: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """What `side_by_side` put together from arrays (n, *shape)."""
+    sizes = [int(np.prod(shape)) for shape in shapes.values()]
+    parts = np.split(values, np.cumsum(sizes)[:-1], axis=1)
+    return {name: part.reshape(len(values), *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 _WORDS = {

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 from gan2hls.errors import UserError, raise_problems
-from gan2hls.folding import SLACK, Folding, Given, choose_folding, fewest_cycles
+from gan2hls.folding import SLACK, Given, choose_folding, fewest_cycles
 from gan2hls.ir import Graph
 from gan2hls.limits import FRAME_RATES, number_problems
+from gan2hls.pipeline import Folding
 from gan2hls.targets import TARGETS, Family
 
 MULTIPLIERS = 64

@@ -7,20 +7,21 @@ before it has to be made again.
 """
 
 import dataclasses
-import io
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gan2hls import __version__
-from gan2hls.data import image_grid, save_image, write_arrays
+from gan2hls.arguments import named_arrays, plain_arrays
+from gan2hls.assembly import make_pipeline
+from gan2hls.data import write_arrays
 from gan2hls.errors import MismatchError, ToolError
+from gan2hls.estimate.buffers import check_fifos
 from gan2hls.files import (
     MARKER,
     check_output_directory,
@@ -31,25 +32,26 @@ from gan2hls.files import (
     read_bytes,
     read_json,
     sha256,
-    write_bytes,
     write_json,
 )
 from gan2hls.flow_config import FlowConfig
-from gan2hls.folding import Pipeline, make_pipeline
 from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
 from gan2hls.metrics import psnr
 from gan2hls.passes import check_equal
+from gan2hls.pipeline import Pipeline
 from gan2hls.project import Project
 from gan2hls.project_files import ProjectSettings, write_project
 from gan2hls.quantization.ptq import quantize_float_model
 from gan2hls.report import RunReport, write_csv, write_markdown, write_report
 from gan2hls.report import write_json as write_report_json
 from gan2hls.resources import program_digest
+from gan2hls.run_arrays import keyed, keys, load_images, write_outputs
 from gan2hls.simulate import COSIM_TOOLS, CSIM_TOOLS
 from gan2hls.staging import recover, staged
 from gan2hls.tools import doctor_rows, require_tool
+from gan2hls.version import __version__
 
 STAGES = ("quantize", "build", "csim", "cosim", "report")
 """In order; each needs those before it."""
@@ -58,8 +60,8 @@ _TOOLS = {"csim": CSIM_TOOLS, "cosim": COSIM_TOOLS}
 _FILES = {
     "quantize": ("quantize", "samples.npz", "quantize.json"),
     "build": ("project/graph", "project/hls", "project/rtl", f"project/{MARKER}"),
-    "csim": ("csim.npy", "csim.png", "csim.json"),
-    "cosim": ("cosim.npy", "cosim.png", "cosim.json"),
+    "csim": ("csim.npy", "csim.npz", "csim.png", "csim.json"),
+    "cosim": ("cosim.npy", "cosim.npz", "cosim.png", "cosim.json"),
     "report": ("report.json", "report.csv", "report.md", "report.html"),
 }
 """What each stage writes, the file that says that it was finished last."""
@@ -213,7 +215,7 @@ class Run:
         """Files of a stage, relative to the folder, in an order that does not depend on the file system."""
         for name in _FILES[stage]:
             path = folder / name
-            if path.exists():  # a network whose output is no image has no picture
+            if path.exists():  # no picture where the output is no image; `.npz` where there are several outputs
                 found = files_below(path) if path.is_dir() else [path]
                 yield from (str(item.relative_to(folder)) for item in found)
 
@@ -231,7 +233,12 @@ class Run:
     def pipeline(self) -> Pipeline:
         """Kernels and buffers, folded as `build` does it, where only `quantize` has run."""
         graph = self.graph
-        return make_pipeline(graph, self._chosen_folding(graph))
+        return self._made(graph, self._chosen_folding(graph))
+
+    def _made(self, graph: Graph, folding: dict[str, Fold]) -> Pipeline:
+        pipeline = make_pipeline(graph, folding)
+        check_fifos(pipeline, self.config.folding.target)
+        return pipeline
 
     @property
     def project(self) -> Project:
@@ -251,19 +258,21 @@ class Run:
         """What the report says of this run; stages up to cosim must have been made."""
         csim, cosim = self.summary("csim"), self.summary("cosim")
         pipeline = self.project.pipeline
-        with np.load(self.directory / "samples.npz", allow_pickle=False) as samples:
-            real, golden = samples["real"], samples["golden"]
+        graph = pipeline.graph
+        shown = graph.outputs[0]
+        real, golden = (self._samples(what, graph.outputs)[shown] for what in ("real", "golden"))
         return RunReport(
             label=self.config.label,
             pipeline=pipeline,
             real_images=real,
             golden=golden,
-            csim=_load_images(self.directory / "csim.npy", pipeline),
-            rtl=_load_images(self.directory / "cosim.npy", pipeline),
+            csim=load_images(self.directory / "csim", graph),
+            rtl=load_images(self.directory / "cosim", graph),
             compared_values={"C++": csim["values"], "RTL": cosim["values"]},
             differing_values=0,
             psnr=self.psnr,
             latents=self.summary("quantize")["latents"],
+            output=shown,
             latency_cycles=cosim["latency_cycles"],
             interval_cycles=cosim["interval_cycles"],
             clock_mhz=self.config.hls.clock_mhz,
@@ -278,26 +287,32 @@ class Run:
     def _quantize(self, new: Path, plan: bool) -> None:
         float_model = load_float_model(self.config.model)
         source = latent_source(self.config)
-        calibration = calibration_inputs(self.config.calibration, float_model.input_shape, source.distribution)
+        calibration = calibration_inputs(self.config.calibration, float_model.inputs, source.distribution)
         quantized = quantize_float_model(float_model, calibration, self.config.quantize)
         graph = integerize(quantized)
         simulation = self.config.simulation
         count = max(simulation.csim_images, simulation.cosim_images)
-        z = source.draw(count, float_model.input_shape, simulation.seed, calibration)
+        z = source.draw(count, float_model.inputs, simulation.seed, calibration)
         with torch.no_grad():
-            real = float_model.forward(torch.from_numpy(z)).numpy()
-        golden = graph.run(z)
+            found = float_model.forward({name: torch.from_numpy(values) for name, values in z.items()})
+        floats = found.values() if isinstance(found, Mapping) else [found]
+        real = {name: values.numpy() for name, values in zip(graph.outputs, floats, strict=True)}
+        golden = named_arrays(graph.outputs, graph.run(z), "the golden model")
         # What `build` would refuse is refused before anything is replaced.
         folding = self._chosen_folding(graph)
-        self._planned = make_pipeline(graph, folding) if plan else None
+        self._planned = self._made(graph, folding) if plan else None
         graph.save(new / "quantize")
-        write_arrays(new / "samples.npz", latents=z, real=real, golden=golden)
-        quality = psnr(golden, real)
-        result = {
-            "psnr": quality if math.isfinite(quality) else None,
+        write_arrays(new / "samples.npz", **keyed("latents", z), **keyed("real", real), **keyed("golden", golden))
+        quality = {name: psnr(golden[name], real[name]) for name in golden}
+        finite = {name: value if math.isfinite(value) else None for name, value in quality.items()}
+        result: dict[str, Any] = {
+            "psnr": finite[graph.outputs[0]],
+            **({"psnr_by_output": finite} if len(finite) > 1 else {}),
             "latents": source.text(count, calibration),
             "proxy": proxy_distance(quantized, graph, z),
         }
+        if quantized.groups:
+            result["groups"] = [dataclasses.asdict(group) for group in quantized.groups]
         write_json(new / "quantize.json", result)
 
     def _build(self, new: Path) -> None:
@@ -306,10 +321,7 @@ class Run:
         write_project(pipeline, new / "project", ProjectSettings(hls.part, hls.clock_mhz, self.config.folding.target))
 
     def _chosen_folding(self, graph: Graph) -> dict[str, Fold]:
-        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self._folding())
-
-    def _folding(self) -> dict[str, Fold]:
-        return {name: Fold(**dataclasses.asdict(fold)) for name, fold in self.config.folding.layers.items()}
+        return self.config.folding.budget.fold(graph, self.config.hls.clock_mhz, self.config.folding.layers)
 
     def _csim(self, new: Path) -> None:
         project = self.project
@@ -334,26 +346,32 @@ class Run:
     def _report(self, new: Path) -> None:
         write_reports(new, "gan2hls", [self.run_report()])
 
-    def _vectors(self, graph: Graph, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Input integers and the golden model's output integers, in door order."""
-        with np.load(self.directory / "samples.npz", allow_pickle=False) as samples:
-            inputs = graph.quantize_input(samples["latents"][:count])
+    def _vectors(self, graph: Graph, count: int) -> tuple[Any, Any]:
+        """Input integers and the golden model's output integers, in the ports' order."""
+        latents = {name: z[:count] for name, z in self._samples("latents", tuple(graph.input_types)).items()}
+        inputs = graph.quantize_input(plain_arrays(latents))
         return inputs, graph.run_integers(inputs)
 
-    def _compare(
-        self, what: str, path: Path, graph: Graph, outputs: np.ndarray, golden: np.ndarray, more: dict[str, Any]
-    ) -> None:
+    def _samples(self, what: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """What `samples.npz` holds of the inputs or outputs."""
+        with np.load(self.directory / "samples.npz", allow_pickle=False) as samples:
+            return {name: samples[key] for name, key in zip(names, keys(what, names), strict=True)}
+
+    def _compare(self, what: str, path: Path, graph: Graph, outputs: Any, golden: Any, more: dict[str, Any]) -> None:
         """Keep the outputs as arrays and as a picture, and fail if they differ from the golden model's."""
-        stream = io.BytesIO()
-        np.save(stream, outputs)
-        write_bytes(path.with_suffix(".npy"), stream.getvalue())
-        if _is_image(outputs):
-            save_image(path.with_suffix(".png"), image_grid(graph.to_real(outputs).clip(-1, 1)))
-        difference = check_equal(f"{what} against the golden model", outputs, golden)
-        if difference:
-            raise MismatchError(difference)
-        result = {"images": len(outputs), "values": int(outputs.size), "equal": True, **more}
-        write_json(path.with_suffix(".json"), result)
+        found, expected = (named_arrays(graph.outputs, arrays, what) for arrays in (outputs, golden))
+        write_outputs(path, found, graph)
+        where = {name: f" at output {name}" if len(found) > 1 else "" for name in found}
+        differences = [
+            check_equal(f"{what} against the golden model{where[name]}", found[name], expected[name]) for name in found
+        ]
+        if any(differences):
+            raise MismatchError("\n".join(filter(None, differences)))
+        count = sum(int(values.size) for values in found.values())
+        write_json(
+            path.with_suffix(".json"),
+            {"images": len(next(iter(found.values()))), "values": count, "equal": True, **more},
+        )
 
 
 def _is_entry(value: Any) -> bool:
@@ -370,11 +388,3 @@ def write_reports(directory: Path, title: str, reports: Sequence[RunReport]) -> 
     write_csv(directory / "report.csv", reports)
     write_markdown(directory / "report.md", title, reports, tools=tools)
     write_report(directory / "report.html", title, reports, tools=tools)
-
-
-def _load_images(path: Path, pipeline: Pipeline) -> np.ndarray:
-    return pipeline.graph.to_real(np.load(path, allow_pickle=False))
-
-
-def _is_image(outputs: np.ndarray) -> bool:
-    return outputs.ndim == 4 and outputs.shape[1] in (1, 3)

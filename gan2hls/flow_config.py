@@ -9,10 +9,10 @@ from gan2hls.budget import WISHES, Budget
 from gan2hls.config import from_mapping, read_toml
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.folding import SLACK
+from gan2hls.ir import Fold
 from gan2hls.limits import FRAMES
 from gan2hls.models import Distribution
-from gan2hls.project import CLOCK_MHZ, PART
-from gan2hls.project_files import ProjectSettings
+from gan2hls.project_files import CLOCK_MHZ, PART, ProjectSettings
 from gan2hls.quantization.config import QuantizeConfig
 from gan2hls.sweep_config import SweepConfig
 
@@ -42,24 +42,21 @@ class CalibrationConfig:
     seed: int = 0  # of the latents
     distribution: Distribution | None = None  # of all latents, compared ones too; none: as the architecture says
     file: str | None = None  # .npy of (n, *input shape) to calibrate on instead
+    inputs: dict[str, str] = field(default_factory=dict)  # the same for several inputs: name → .npy
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, samples=1, seed=0))
+        if self.file is not None and self.inputs:
+            raise UserError("file and inputs are given; use inputs alone where there are several")
         FRAMES.check(self.samples, "samples")
 
 
 @dataclass(frozen=True)
-class FoldConfig:
-    """Section `[folding.layers."<node>"]`: a given folding; the fields of `ir.Fold`."""
+class FoldConfig(Fold):
+    """Section `[folding.layers."<node>"]`: a given fold, whose `pe` and `simd` have to be said."""
 
-    pe: int  # output channels at once
-    simd: int  # input channels at once
-    packing: int = 1  # output channels that share a hardware multiplier
-    tap_rows: int = 1  # taps at once
-    tap_columns: int = 1
-    rest_rows: int = 1  # taps at once of the input channels that remain where simd does not divide them
-    rest_columns: int = 1
-    parts: int = 1  # multipliers of each product of a requantization
+    pe: int = field()
+    simd: int = field()
 
     def __post_init__(self) -> None:
         raise_problems(_below(self, **dict.fromkeys(vars(self), 1)))
@@ -152,6 +149,12 @@ def read_flow_config(path: Path | None, changes: Sequence[Change] = ()) -> FlowC
         table = values.get(section)
         if path is not None and isinstance(table, dict) and isinstance(table.get(key), str):
             table[key] = str(path.parent / table[key])
+    calibration = values.get("calibration")
+    if path is not None and isinstance(calibration, dict) and isinstance(calibration.get("inputs"), dict):
+        files = calibration["inputs"]
+        calibration["inputs"] = {
+            name: str(path.parent / file) if isinstance(file, str) else file for name, file in files.items()
+        }
     for section, entries in given.items():
         table = values.setdefault(section, {})
         if isinstance(table, dict):  # else `_convert` says so

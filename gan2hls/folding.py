@@ -1,28 +1,27 @@
-"""Folding: how many input and output channels of each op work at once, and the pipeline of kernels that results.
+"""Folding: how many input and output channels of each op work at once.
 
 `choose_folding` lists, for every MAC op, the folds that no other beats in multipliers and cycles, and gives all of them
-the cheapest that meet one common number of cycles a frame. `make_pipeline` puts the kernels in a row, with lane
-converters where neighbours disagree and buffers that keep the kernels from waiting for each other; both backends only
-render what it says.
+the cheapest that meet one common number of cycles a frame; the ops between them get as many lanes as keep up.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from gan2hls.buffers import size_buffers
-from gan2hls.errors import UserError, raise_problems
+from gan2hls.config import convert
+from gan2hls.errors import UserError, raise_problems, shown
 from gan2hls.ir import Choice, Flow, Fold, Graph
-from gan2hls.kernels import Kernel, Port, WidthConverter
-from gan2hls.names import unique_identifier
-from gan2hls.pipeline import STREAM_DEPTH, Folding, Pipeline, Stage, Stream
+from gan2hls.pipeline import Folding
 from gan2hls.targets import Family
-
-__all__ = ["STREAM_DEPTH", "Fold", "Folding", "Pipeline", "Stage", "Stream", "choose_folding", "make_pipeline"]
 
 SLACK = 0.05
 """How much slower than the fastest folding a more efficient one may be."""
+
+NO_FLOW = Flow(lanes=1, burst=1, next_lanes=0)
+"""What nothing comes before."""
 
 Given = Mapping[str, Fold | tuple[int, int] | Mapping[str, int]]
 
@@ -60,17 +59,19 @@ def choose_folding(
     """
     fixed = read_given(graph, given or {})
     options: dict[str, list[Choice]] = {}
-    for node, tensor, _ in graph.steps():
-        found = list(node.op.folds(tensor, family))
+    for node, tensors, _ in graph.steps():
+        found = list(node.op.folds(tensors, family))
         if found and node.name in fixed:
-            kernel = node.op.kernel(tensor, fixed[node.name])
+            kernel = node.op.kernel(tensors, fixed[node.name])
             found = [Choice(kernel.multipliers, kernel.cycles, fixed[node.name])]
         if found:
             options[node.name] = found
 
     def complete(chosen: Folding) -> Folding:
         busy = [
-            node.op.kernel(tensor, chosen[node.name]).cycles for node, tensor, _ in graph.steps() if node.name in chosen
+            node.op.kernel(tensors, chosen[node.name]).cycles
+            for node, tensors, _ in graph.steps()
+            if node.name in chosen
         ]
         return _complete(graph, {**fixed, **chosen}, max(busy, default=0), family)
 
@@ -81,7 +82,7 @@ def choose_folding(
     least = sum(choices[0].multipliers for choices in options.values())
     for budget in range(dsps, least - 1, -1):
         folding = complete(_balance(options, budget, graph.macs(), slack))
-        needed = sum(node.op.kernel(tensor, folding[node.name]).multipliers for node, tensor, _ in graph.steps())
+        needed = sum(node.op.kernel(tensors, folding[node.name]).multipliers for node, tensors, _ in graph.steps())
         if needed <= dsps:
             return folding
     raise UserError(f"{dsps} hardware multipliers are too few: MACs need at least {least}, and requantization its own")
@@ -95,10 +96,10 @@ def fewest_cycles(graph: Graph, given: Given | None = None) -> dict[str, int]:
     """
     fixed = read_given(graph, given or {})
     fewest = {}
-    for node, tensor, _ in graph.steps():
-        choices = () if node.name in fixed else tuple(node.op.folds(tensor, None))
-        fold = fixed.get(node.name, node.op.largest_fold(tensor))
-        fewest[node.name] = choices[-1].cycles if choices else node.op.kernel(tensor, fold).cycles
+    for node, tensors, _ in graph.steps():
+        choices = () if node.name in fixed else tuple(node.op.folds(tensors, None))
+        fold = fixed.get(node.name, node.op.largest_fold(tensors))
+        fewest[node.name] = choices[-1].cycles if choices else node.op.kernel(tensors, fold).cycles
     return fewest
 
 
@@ -108,26 +109,38 @@ def read_given(graph: Graph, given: Given) -> Folding:
     Raises:
         UserError: unknown nodes, or folds that their ops can not have; all of them at once.
     """
-    problems = []
+    problems: list[str] = []
     fixed: Folding = {}
     for name, wanted in given.items():
-        try:
-            fixed[name] = wanted if isinstance(wanted, Fold) else _fold(wanted)
-        except TypeError:
-            problems.append(f"folding of {name}: expected pe and simd, got {wanted!r}")
-    known = {node.name: (node.op, tensor) for node, tensor, _ in graph.steps()}
+        if (fold := _fold(name, wanted, problems)) is not None:
+            fixed[name] = fold
+    known = {node.name: (node.op, tensors) for node, tensors, _ in graph.steps()}
     for name, fold in fixed.items():
         if name not in known:
             problems.append(f"folding: no node {name!r}; the graph has {', '.join(known)}")
             continue
-        op, tensor = known[name]
-        problems += [f"folding of {name}: {problem}" for problem in op.fold_problems(tensor, fold)]
+        op, tensors = known[name]
+        problems += [f"folding of {name}: {problem}" for problem in op.fold_problems(tensors, fold)]
     raise_problems(problems)
     return fixed
 
 
-def _fold(wanted: tuple[int, int] | Mapping[str, int]) -> Fold:
-    return Fold(**wanted) if isinstance(wanted, Mapping) else Fold(*wanted)
+def _fold(name: str, wanted: Any, problems: list[str]) -> Fold | None:
+    """A fold with whole numbers and no unknown field, or a problem more."""
+    accepted = [field.name for field in dataclasses.fields(Fold)]
+    values: Any = dataclasses.asdict(wanted) if isinstance(wanted, Fold) else wanted
+    if isinstance(values, tuple | list) and len(values) == 2:
+        values = {"pe": values[0], "simd": values[1]}
+    if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
+        problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(wanted)}")
+        return None
+    if unknown := [key for key in values if key not in accepted]:
+        problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
+        return None
+    wrong: list[str] = []
+    numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
+    problems += wrong
+    return None if wrong else Fold(**numbers)
 
 
 def _balance(options: Mapping[str, list[Choice]], budget: int, macs: int, slack: float) -> Folding:
@@ -165,35 +178,14 @@ def _cheapest(name: str, choices: list[Choice], interval: int) -> Fold:
 def _complete(graph: Graph, chosen: Folding, target: int, family: Family | None) -> Folding:
     """Lanes for the ops that have no folds to choose among."""
     folding: Folding = {}
-    before = Flow(lanes=1, burst=1, next_lanes=0)
-    for index, (node, tensor, _) in enumerate(graph.steps()):
-        following = graph.nodes[index + 1].name if index + 1 < len(graph.nodes) else ""
-        next_lanes = chosen[following].simd if following in chosen else 0
+    flows = {node.name: NO_FLOW for node in graph.nodes if not node.inputs}
+    # A node without inputs has the lanes of what takes it, which is folded first.
+    for node, tensors, _ in sorted(graph.steps(), key=lambda step: not step[0].inputs):
+        before = max((flows[name] for name in node.inputs), key=lambda flow: flow.lanes / flow.burst, default=NO_FLOW)
+        known = {**chosen, **folding}
+        next_lanes = max((known[user].simd for user in graph.users[node.name] if user in known), default=0)
         flow = replace(before, next_lanes=next_lanes)
-        fold = chosen[node.name] if node.name in chosen else node.op.follow(tensor, flow, target, family)
+        fold = chosen[node.name] if node.name in chosen else node.op.follow(tensors, flow, target, family)
         folding[node.name] = fold
-        before = Flow(fold.pe, node.op.kernel(tensor, fold).shortest_burst, 0)
+        flows[node.name] = Flow(fold.pe, node.op.kernel(tensors, fold).shortest_burst, 0)
     return folding
-
-
-def make_pipeline(graph: Graph, folding: Folding) -> Pipeline:
-    """Kernels and streams of a graph under a folding that names every node (`choose_folding`)."""
-    stages: list[Stage] = []
-    streams: list[Stream] = []
-    names = {f"u_stream_{index}_fifo" for index in range(2 * len(graph.nodes) + 1)}  # what the RTL calls its FIFOs
-
-    def stream(port: Port) -> None:
-        streams.append(Stream(f"stream_{len(streams)}", port))
-
-    def stage(name: str, kernel: Kernel, node: str = "") -> None:
-        stages.append(Stage(unique_identifier(name, names, kernel.memory_names), kernel, node))
-        stream(kernel.output)
-
-    for node, tensor, _ in graph.steps():
-        kernel = node.op.kernel(tensor, folding[node.name])
-        if not streams:
-            stream(kernel.input)
-        elif streams[-1].lanes != kernel.input.lanes:
-            stage(f"{node.name}_lanes", WidthConverter(streams[-1].port, kernel.input))
-        stage(node.name, kernel, node.name)
-    return size_buffers(Pipeline(graph, folding, tuple(stages), tuple(streams)))

@@ -1,35 +1,54 @@
 """From real scales to integers: the one border between float and integer.
 
-Each block becomes a MAC op (if it has a layer), a `Requantize`, and for tanh and its like a `Lookup`. The requantizer
-must compute, in steps of its result, y = acc·M[c] + B[c] with real M = input scale · weight scale · gain / output scale
-and B = offset / output scale. Where a shift s of 47 at most makes all M·2^s and B·2^s integers that fit, these are
-its numbers, exactly; that is so wherever scales are powers of two. Otherwise s is the largest at which they fit, and
-they are rounded to nearest: relative to the largest, by 2^-18.
+Each block becomes a MAC op or a sum (if it has one), a `Requantize`, and for tanh and its like a `Lookup`. The
+requantizer must compute, in steps of its result, y = acc·M[c] + B[c] with real M = input scale · weight scale · gain /
+output scale and B = offset / output scale. Where a shift s of 47 at most makes all M·2^s and B·2^s integers that fit,
+these are its numbers, exactly; that is so wherever scales are powers of two. Otherwise s is the largest at which they
+fit, and they are rounded to nearest: relative to the largest, by 2^-18.
 
-Torch numbers elements (channel, row, column), the graph (row, column, channel). Where a vector becomes an image or an
-image a vector, the permutation goes into the channels of the layers before or after, so a `Reshape` moves nothing.
+A sum is exact: what it adds has one format, and its wide result meets a `Requantize` like the accumulators of a MAC op.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gan2hls.channel_orders import Order, channel_orders, nhwc
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import (
+    AddLayer,
+    ConcatLayer,
+    ConstantLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
     LinearLayer,
     ReshapeLayer,
-    Shape,
+    SliceLayer,
+    SubLayer,
     UpsampleLayer,
 )
-from gan2hls.ir import Graph, IntType, Node, TensorType
-from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
+from gan2hls.ir import Graph, Input, IntType, Node, Op, Tensors, TensorType
+from gan2hls.ops import (
+    Add,
+    Concat,
+    Constant,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Lookup,
+    Requantize,
+    Reshape,
+    Slice,
+    Sub,
+    Upsample,
+)
 from gan2hls.ops.lookup import function_table
 from gan2hls.ops.mac import MacOp
 from gan2hls.ops.requantize import MULTIPLIER_BITS
@@ -41,9 +60,6 @@ LARGEST_MULTIPLIER = (1 << (MULTIPLIER_BITS - 1)) - 1
 LARGEST_SHIFT = 47
 LARGEST_SUM = 1 << 61
 """Bound of |acc·m + b|, half of what `Requantize` takes."""
-
-Order = np.ndarray | None
-"""Of a tensor of one pixel: `order[i]` is torch's index of the graph's channel i; None if they are equal."""
 
 
 def integerize(model: QuantizedModel, name: str = "generator") -> Graph:
@@ -57,143 +73,141 @@ def integerize(model: QuantizedModel, name: str = "generator") -> Graph:
         UserError: a reshape from image to image that mixes channels and pixels, or scales so far apart that the
             requantizer's integers can not hold their ratio.
     """
-    steps, graph_input_shape = _without_doors(model)
-    problems: list[str] = []
-    orders = _orders(steps, graph_input_shape, problems)
+    ports = _Ports(model)
+    problems = list(ports.problems)
+    orders = channel_orders(ports.steps, tuple(model.inputs), ports.outputs, problems)
     raise_problems(problems, "the model can not be made integer:")
-    incoming = TensorType(_nhwc(graph_input_shape), model.input.int_type, model.input.scale)
-    nodes: list[Node] = []
-    tensor = incoming
-    for step, before, after in zip(steps, orders, orders[1:], strict=False):
-        for node in _nodes(step, tensor, before, after):
+    nodes = [
+        Node(name, Input(TensorType(nhwc(shape), model.input_formats[name].int_type, model.input_formats[name].scale)))
+        for name, shape in ports.input_shapes.items()
+    ]
+    types = {node.name: node.op.output_type() for node in nodes}
+    # The node that gives the value of each input and step.
+    value = {name: name for name in model.inputs}
+    for step in ports.steps:
+        inputs = tuple(value[name] for name in step.inputs)
+        tensors = tuple(types[name] for name in inputs)
+        for node in _nodes(step, inputs, tensors, orders):
+            entering = [types[name] for name in node.inputs]
+            raise_problems(f"{node.name}: {line}" for line in node.op.verify(*entering))
+            types[node.name] = node.op.output_type(*entering)
             nodes.append(node)
-            raise_problems(f"{node.name}: {line}" for line in node.op.verify(tensor))
-            tensor = node.op.output_type(tensor)
-    return Graph(incoming, tuple(nodes), tuple(model.input_shape), tuple(model.output_shape), name).verify()
+            inputs = (node.name,)
+        value[step.name] = inputs[0]
+    outputs = tuple(value[name] for name in ports.outputs)
+    shapes = dict(model.inputs) | dict(zip(outputs, model.output_shapes, strict=True))
+    return Graph(tuple(nodes), outputs, shapes, name).verify()
 
 
-def proxy_distance(model: QuantizedModel, graph: Graph, x: Tensor | np.ndarray) -> dict[str, float]:
+def proxy_distance(model: QuantizedModel, graph: Graph, x: Any) -> dict[str, float]:
     """Measure how far the fake-quantized proxy is from the hardware, in steps of the last format.
 
     Args:
         model: the quantized model.
         graph: what `integerize` made of it.
-        x: (n, *input_shape), real values.
+        x: (n, *input_shape), real values, or a mapping of such by the names of the inputs.
 
     Returns:
         `max_steps` and `mean_steps`, over all elements of all outputs.
     """
-    samples = torch.as_tensor(x).detach().double()
-    check_samples(samples, model.input_shape, "samples")
+    samples = {name: values.double() for name, values in check_samples(x, model.inputs, "samples").items()}
     with torch.no_grad():
-        proxy = model.forward(samples).numpy()
-    difference = np.abs(proxy - graph.run(samples.numpy())) / model.output.scale
-    return {"max_steps": float(difference.max()), "mean_steps": float(difference.mean())}
+        found = _proxy_outputs(model, samples)
+    hardware = graph.run({name: values.numpy() for name, values in samples.items()})
+    results = hardware if isinstance(hardware, Mapping) else {graph.outputs[0]: hardware}
+    differences = np.concatenate(
+        [
+            (np.abs(proxy.numpy() - results[name]) / model.formats[output].scale).ravel()
+            for output, proxy, name in zip(model.outputs, found, graph.outputs, strict=True)
+        ]
+    )
+    return {"max_steps": float(differences.max()), "mean_steps": float(differences.mean())}
 
 
-def _nhwc(shape: Shape) -> tuple[int, int, int]:
-    channels, height, width = shape if len(shape) == 3 else (shape[0], 1, 1)
-    return height, width, channels
+def _proxy_outputs(model: QuantizedModel, samples: Mapping[str, Tensor]) -> list[Tensor]:
+    """The proxy's outputs in order."""
+    found = model.forward(samples)
+    return [found[name] for name in model.outputs] if isinstance(found, Mapping) else [found]
 
 
-def _pixels(shape: Shape) -> int:
-    height, width, _ = _nhwc(shape)
-    return height * width
+class _Ports:
+    """The steps without the reshapes at the very ends, which cost nothing at a port.
+
+    Attributes:
+        steps: those that are left.
+        input_shapes: shape of each input as they take it, by name.
+        outputs: names of the values that leave.
+        problems: outputs that would be the same.
+    """
+
+    def __init__(self, model: QuantizedModel) -> None:
+        users = Counter([*model.outputs, *(name for step in model.steps for name in step.inputs)])
+        self.input_shapes = dict(model.inputs)
+        renamed: dict[str, str] = {}
+        steps: dict[str, QuantizedStep] = {}
+        for step in model.steps:
+            if isinstance(step, ReshapeLayer) and step.inputs[0] in self.input_shapes and users[step.inputs[0]] == 1:
+                self.input_shapes[step.inputs[0]] = step.out_shape
+                renamed[step.name] = step.inputs[0]
+            else:
+                steps[step.name] = replace(step, inputs=tuple(renamed.get(name, name) for name in step.inputs))
+        outputs = []
+        for name in (renamed.get(name, name) for name in model.outputs):
+            last = steps.get(name)
+            if isinstance(last, ReshapeLayer) and users[name] == 1:
+                del steps[name]
+                name = last.inputs[0]
+            outputs.append(name)
+        self.steps, self.outputs = tuple(steps.values()), tuple(outputs)
+        self.problems = [
+            f"output: gives the value of {name} under {count} shapes; give it once"
+            for name, count in Counter(outputs).items()
+            if count > 1
+        ]
 
 
-def _without_doors(model: QuantizedModel) -> tuple[list[QuantizedStep], Shape]:
-    """Leave out the reshapes at the very ends, which cost nothing at the door; give the steps and their input shape."""
-    steps, input_shape = list(model.steps), model.input_shape
-    if isinstance(steps[0], ReshapeLayer):
-        input_shape = steps.pop(0).out_shape
-    if isinstance(steps[-1], ReshapeLayer):
-        steps.pop()
-    return steps, input_shape
+def _nodes(
+    step: QuantizedStep, inputs: tuple[str, ...], tensors: Tensors, orders: Mapping[str, Order]
+) -> Iterator[Node]:
+    """Give the nodes of a step in a row; none if the graph has nothing to do."""
+    if isinstance(step, QuantizedBlock):
+        yield from _block_nodes(step, inputs, tensors, orders)
+    elif isinstance(step, UpsampleLayer):
+        yield Node(step.name, Upsample(step.factor), inputs)
+    elif isinstance(step, SliceLayer):
+        yield Node(step.name, Slice(step.start, step.stop), inputs)
+    elif isinstance(step, ConcatLayer):
+        yield Node(step.name, Concat(), inputs)
+    elif nhwc(step.out_shape) != tensors[0].shape:
+        yield Node(step.name, Reshape(nhwc(step.out_shape)), inputs)
 
 
-def _flattened(shape: Shape) -> Order:
-    """Give the order of a vector that holds the pixels of a torch image of this shape as the graph has them."""
-    if shape[0] == 1 or _pixels(shape) == 1:
-        return None
-    return np.arange(math.prod(shape)).reshape(shape).transpose(1, 2, 0).ravel()
-
-
-class _Segment:
-    """Neighbouring tensors of one pixel between two layers that could permute their channels; they share one order."""
-
-    def __init__(self, order: Order = None, fixed: bool = False) -> None:
-        self.order, self.fixed = order, fixed
-
-    def demand(self, order: Order) -> bool:
-        """Fix the order; False if it is fixed to another one."""
-        if not self.fixed:
-            self.order, self.fixed = order, True
-        return (
-            np.array_equal(self.order, order) if self.order is not None and order is not None else self.order is order
-        )
-
-
-def _orders(steps: Sequence[QuantizedStep], input_shape: Shape, problems: list[str]) -> list[Order]:
-    """Give the order of the channels of each tensor: `result[i]` enters `steps[i]`, the last one leaves the graph."""
-    segments = [_Segment(fixed=True)]
-    for step in steps:
-        before = segments[-1]
-        if isinstance(step, QuantizedBlock):
-            free = step.mac is not None and _pixels(step.out_shape) == 1
-            after = _Segment(fixed=not free) if step.mac is not None else before
-        elif isinstance(step, ReshapeLayer):
-            after = _reshaped(step, before, problems)
-        else:
-            after = _Segment(fixed=True)
-            if not before.demand(None):
-                problems.append(f"{step.name}: upsamples a flattened image of several pixels; this is not supported")
-        segments.append(after)
-    if not segments[-1].demand(None):
-        problems.append(
-            "the last layer works on a flattened image of several pixels; put a Linear layer after the reshape"
-        )
-    return [segment.order for segment in segments]
-
-
-def _reshaped(step: ReshapeLayer, before: _Segment, problems: list[str]) -> _Segment:
-    pixels_in, pixels_out = _pixels(step.in_shape), _pixels(step.out_shape)
-    if pixels_in == 1 and pixels_out == 1:
-        return before
-    if pixels_in == 1:
-        if not before.demand(_flattened(step.out_shape)):
-            problems.append(
-                f"{step.name}: makes an image of {step.out_shape} out of a vector whose order is fixed; "
-                "put a Linear layer before the reshape"
-            )
-        return _Segment(fixed=True)
-    if pixels_out == 1:
-        return _Segment(_flattened(step.in_shape), fixed=True)
-    if step.in_shape[0] != step.out_shape[0]:
-        shapes = f"{step.in_shape} to {step.out_shape}"
-        problems.append(f"{step.name}: a reshape from image to image ({shapes}) is not supported; keep the channels")
-    return _Segment(fixed=True)
-
-
-def _nodes(step: QuantizedStep, tensor: TensorType, before: Order, after: Order) -> Iterator[Node]:
-    if isinstance(step, UpsampleLayer):
-        yield Node(step.name, Upsample(step.factor))
-    elif isinstance(step, ReshapeLayer):
-        shape = _nhwc(step.out_shape)
-        if shape != tensor.shape:
-            yield Node(step.name, Reshape(shape))
-    else:
-        yield from _block_nodes(step, tensor, before, after)
-
-
-def _block_nodes(block: QuantizedBlock, tensor: TensorType, before: Order, after: Order) -> Iterator[Node]:
-    assert tensor.scale is not None
-    scale, accumulators = torch.full_like(block.gain, tensor.scale), tensor
+def _wide_op(block: QuantizedBlock, before: Order, after: Order) -> Op | None:
+    """The op that computes what the block requantizes; None if that is its input."""
     if block.mac is not None and block.weight is not None:
-        op = _mac_op(block.mac, block.weight, before, after)
-        raise_problems(f"{block.name}: {line}" for line in op.verify(tensor))
-        accumulators = op.output_type(tensor)
+        return _mac_op(block.mac, block.weight, before, after)
+    if isinstance(block.wide, AddLayer):
+        return Add()
+    return Sub() if isinstance(block.wide, SubLayer) else None
+
+
+def _block_nodes(
+    block: QuantizedBlock, inputs: tuple[str, ...], tensors: Tensors, orders: Mapping[str, Order]
+) -> Iterator[Node]:
+    after = orders[block.name]
+    if isinstance(block.wide, ConstantLayer):
+        yield Node(block.name, _constant(block.wide, block.output))
+        return
+    assert tensors[0].scale is not None
+    scale, accumulators = torch.full_like(block.gain, tensors[0].scale), tensors[0]
+    op = _wide_op(block, orders[block.inputs[0]], after)
+    if op is not None:
+        raise_problems(f"{block.name}: {line}" for line in op.verify(*tensors))
+        accumulators = op.output_type(*tensors)
+        yield Node(block.name, op, inputs)
+        inputs = (block.name,)
+    if block.weight is not None:
         scale = scale * block.weight.scale
-        yield Node(block.name, op)
     entering = block.table or block.output
     step = scale * block.gain / entering.scale
     if block.weight is not None:
@@ -201,9 +215,11 @@ def _block_nodes(block: QuantizedBlock, tensor: TensorType, before: Order, after
         silent = (block.weight.integers == 0).all(1)
         step = torch.where(silent, step[~silent].abs().max() if not bool(silent.all()) else 1.0, step)
     offset = block.offset / entering.scale
+    slopes = torch.tensor(block.activation.slopes, dtype=torch.float64)
     if after is not None:
         step, offset = step[after.tolist()], offset[after.tolist()]
-    numbers = _requantize_numbers(block, step.tolist(), offset.tolist(), accumulators.int_type)
+        slopes = slopes[after.tolist()] if len(slopes) > 1 else slopes
+    numbers = _requantize_numbers(block.name, step.tolist(), offset.tolist(), slopes.tolist(), accumulators.int_type)
     kind = entering.int_type
     requantize = Requantize(
         numbers.multiplier,
@@ -216,12 +232,20 @@ def _block_nodes(block: QuantizedBlock, tensor: TensorType, before: Order, after
         negative_multiplier=numbers.negative_multiplier,
         negative_bias=numbers.negative_bias,
     )
-    alone = block.mac is None and block.table is None
-    yield Node(block.name if alone else f"{block.name}.requantize", requantize)
+    alone = op is None and block.table is None
+    name = block.name if alone else f"{block.name}.requantize"
+    yield Node(name, requantize, inputs)
     if block.table is not None:
-        output, name = block.output, block.activation.name
+        output, function = block.output, block.activation.name
         table = function_table(block.activation.function.at, kind, entering.scale, output.int_type, output.scale)
-        yield Node(f"{block.name}.{name}", Lookup(table, output.int_type, output.scale, name))
+        yield Node(f"{block.name}.{function}", Lookup(table, output.int_type, output.scale, function), (name,))
+
+
+def _constant(layer: ConstantLayer, output: Format) -> Constant:
+    height, width, _ = nhwc(layer.out_shape)
+    reals = output.fake_quantize(layer.value.double()).reshape(-1, height, width).permute(1, 2, 0)
+    integers = torch.floor(reals / output.scale + 0.5).long().numpy()
+    return Constant(integers, TensorType(nhwc(layer.out_shape), output.int_type, output.scale))
 
 
 def _bound(value: float, result: Format) -> int:
@@ -278,12 +302,16 @@ class _Numbers:
 
 
 def _requantize_numbers(
-    block: QuantizedBlock, step: list[float], offset: list[float], accumulators: IntType
+    name: str, step: list[float], offset: list[float], slopes: list[float], accumulators: IntType
 ) -> _Numbers:
-    """Choose the integers that do y = acc·step + offset, and slope·y where y is negative."""
+    """Choose the integers that do y = acc·step + offset, and slope·y where y is negative.
+
+    `slopes` are those of all channels, or one for all of them, or none.
+    """
     columns = [[Fraction(value) for value in values] for values in (step, offset)]
-    if block.activation.slope is not None:
-        columns += [[Fraction(block.activation.slope) * value for value in values] for values in columns]
+    if slopes:
+        each = [Fraction(slope) for slope in slopes] * (len(step) if len(slopes) == 1 else 1)
+        columns += [[slope * value for slope, value in zip(each, values, strict=True)] for values in columns]
     exact = max(value.denominator.bit_length() - 1 for values in columns for value in values)
     if exact <= LARGEST_SHIFT:
         numbers = _numbers_at(columns, exact)
@@ -297,7 +325,7 @@ def _requantize_numbers(
         if numbers is not None and numbers.fits(accumulators):
             return numbers
     raise UserError(
-        f"{block.name}: the steps of its result are too small for the integers of a requantizer: one step of an "
+        f"{name}: the steps of its result are too small for the integers of a requantizer: one step of an "
         f"accumulator is {largest:.3g} of them, the largest offset {max(map(abs, offset)):.3g}; give a larger scale"
     )
 

@@ -74,6 +74,7 @@ _HEADERS = _words(
 _PATTERNS = {
     "is written like a macro of C++; use a name with small letters": r"[^a-z]*|[LMP]_.*|AESL_.*",
     "is written like a type of the C++ headers; use another": r".*_t|(?:af|ap|pthread)_.*",
+    "is written like a port of the design; use another": r"[sm]_axis.*",
     "is written like an instance or a stream of the design; use another": r"(?:u|stream)_.*",
 }
 

@@ -8,18 +8,21 @@ from gan2hls.ir import Graph
 
 
 def truncate(graph: Graph, last: str) -> Graph:
-    """The graph that ends with the node named `last`; its output shape is torch's (C, H, W).
+    """The graph that gives the result of the node named `last` alone; its shape is torch's (C, H, W).
 
     Raises:
         UserError: no such node.
     """
     graph.node(last)
-    names = [node.name for node in graph.nodes]
-    position = names.index(last)
-    height, width, channels = graph.types[position + 1].shape
-    whole = position == len(names) - 1
-    shape = graph.door_output_shape if whole else (channels, height, width)
-    return replace(graph, nodes=graph.nodes[: position + 1], door_output_shape=shape).verify()
+    needed = {last}
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    nodes = tuple(node for node in graph.nodes if node.name in needed)
+    height, width, channels = graph.types[last].shape
+    ports = {node.name: graph.ports[node.name] for node in nodes if node.name in graph.input_types}
+    ports[last] = graph.ports[last] if last in graph.outputs else (channels, height, width)
+    return replace(graph, nodes=nodes, outputs=(last,), ports=ports).verify()
 
 
 def rename(graph: Graph, name: str) -> Graph:

@@ -1,113 +1,44 @@
-"""The Python API: `load` → `quantize` → `build` → `Project.csim`, `cosim`, `synth`, `report`."""
+"""The Python API from the integer graph on: `build` → `Project.csim`, `cosim`, `synth`, `report`."""
 
 import dataclasses
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from gan2hls.arguments import checked, real_array
+from gan2hls.arguments import Arrays, checked
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import is_as_written
 from gan2hls.budget import Budget
-from gan2hls.config import convert, from_mapping
-from gan2hls.errors import ToolError, UserError, raise_problems, shown
+from gan2hls.errors import ToolError, UserError
 from gan2hls.estimate import Estimate, estimate
+from gan2hls.estimate.buffers import check_fifos
 from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
-from gan2hls.folding import SLACK, Fold, Given, Pipeline, make_pipeline
-from gan2hls.frontends import from_torch
-from gan2hls.integerize import integerize
+from gan2hls.folding import SLACK, Given
 from gan2hls.ir import Graph
 from gan2hls.kept import kept_file
-from gan2hls.project_files import VECTORS, ProjectSettings, read_project, write_project
-from gan2hls.quantization.config import QuantizeConfig
-from gan2hls.quantization.ptq import quantize_float_model
+from gan2hls.pipeline import Pipeline
+from gan2hls.project_files import (
+    CLOCK_MHZ,
+    PART,
+    VECTORS,
+    ProjectSettings,
+    random_frames,
+    read_project,
+    write_project,
+)
 from gan2hls.report import report_values
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
 from gan2hls.targets import target as target_of
 from gan2hls.tools import Tool, find_tool, require_tool, run_tool
-
-PART = "xczu7ev-ffvc1156-2-e"
-CLOCK_MHZ = 200.0
-
-
-if TYPE_CHECKING:
-    Model = nn.Module
-else:
-    Model = Any  # to `checked`: the frontend says more of what is no module, such as a class or an exported program
-
-
-@checked
-def load(source: Model | Path | str, *, architecture: Path | str | Mapping[str, Any] | None = None) -> nn.Module:
-    """Load a generator: a module, or a file of weights (.safetensors, .pth) with its architecture.
-
-    See `frontends.from_torch.load`; no code in a file is run.
-    """
-    return from_torch.load(source, architecture=architecture)
-
-
-@checked
-def quantize(
-    model: Model,
-    calibration: np.ndarray | torch.Tensor,
-    *,
-    weight_bits: int = 8,
-    activation_bits: int = 8,
-    method: str = "auto",
-    overrides: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Graph:
-    """Quantize a generator after training, into the integer graph that is the golden model.
-
-    Args:
-        model: any module that torch.fx can trace, of supported layers.
-        calibration: (n, *input shape) samples of the input, in torch's order.
-        weight_bits: 1 to 16.
-        activation_bits: 2 to 16.
-        method: how activation ranges are found: "auto", "minmax" or "percentile".
-        overrides: layer name → fields of `quantization.config.LayerConfig`.
-        options: further fields of `quantization.config.QuantizeConfig`, e.g. scales="power_of_two".
-
-    Raises:
-        UserError: everything in the model that is not supported, by name; options or samples that are not accepted.
-    """
-    values = {"weight_bits": weight_bits, "activation_bits": activation_bits, "method": method, **options}
-    config = from_mapping(QuantizeConfig, {**values, "layers": dict(overrides or {})}, "quantize")
-    samples = calibration_samples(calibration)
-    float_model = from_torch.trace(model, None if isinstance(model, from_torch.Chain) else tuple(samples.shape[1:]))
-    return integerize(quantize_float_model(float_model, samples, config))
-
-
-def calibration_samples(values: Any) -> torch.Tensor:
-    """Samples (n, *input shape) as a tensor.
-
-    Raises:
-        UserError: no array of real numbers, or without a batch.
-    """
-    try:
-        array = real_array(values)
-        samples = torch.as_tensor(array)
-    except UserError as error:
-        raise UserError(f"calibration samples must be an array of real numbers: {error}") from None
-    except TypeError as error:  # of numbers that torch has not, such as those of 128 bits
-        raise UserError(f"calibration samples of {array.dtype} are not supported: {error}") from None
-    if samples.ndim not in (2, 4):
-        hint = "; one sample needs a batch around it: x[None]" if samples.ndim in (1, 3) else ""
-        raise UserError(
-            f"calibration samples have shape {tuple(samples.shape)}; expected (n, features) or (n, channels, height, "
-            f"width), the batch first{hint}"
-        )
-    return samples
+from gan2hls.watch import interruptible
 
 
 @checked
@@ -136,36 +67,17 @@ def build(
         part, clock_mhz: target of the Vitis HLS script; the clock is also that of `frames_per_second`.
 
     Raises:
-        UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches.
+        UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches; a
+            FIFO that is larger than the target's memory.
     """
     settings = ProjectSettings(part, clock_mhz, target)
     graph.verify()
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
-    pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, _checked_folding(folding or {})))
+    pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, folding))
+    check_fifos(pipeline, target)
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
     write_project(pipeline, directory, settings)
     return Project(directory, pipeline, part, clock_mhz, target)
-
-
-def _checked_folding(given: Given) -> dict[str, Fold]:
-    """Each fold with whole numbers and no unknown field; whether they fit the layers is seen later."""
-    accepted = [field.name for field in dataclasses.fields(Fold)]
-    folding, problems = {}, []
-    for name, fold in given.items():
-        values: Any = dataclasses.asdict(fold) if isinstance(fold, Fold) else fold
-        if isinstance(values, tuple | list) and len(values) == 2:
-            values = {"pe": values[0], "simd": values[1]}
-        if not isinstance(values, Mapping) or not {"pe", "simd"} <= values.keys():
-            problems.append(f"folding of {name}: expected (pe, simd), two integers, got {shown(fold)}")
-        elif unknown := [key for key in values if key not in accepted]:
-            problems.append(f"folding of {name}: unknown field {unknown[0]!r} (accepted: {', '.join(accepted)})")
-        else:
-            wrong: list[str] = []
-            numbers = {key: convert(int, value, f"folding of {name}: {key}", wrong) for key, value in values.items()}
-            problems += wrong
-            folding[name] = Fold(**numbers)
-    raise_problems(problems)
-    return folding
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +85,8 @@ class CosimResult:
     """What an RTL simulation gave.
 
     Attributes:
-        outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values.
+        outputs: (n, *output shape) in torch's order; integers for integer inputs, else real values. Of several outputs,
+            a mapping from name to array.
         latency_cycles: clock cycles from the edge that takes the first input beat to the edge that takes the last
             output beat of the first frame, without stalls.
         interval_cycles: cycles between the last two frames that ran without stalls; None where only one ran so.
@@ -184,7 +97,7 @@ class CosimResult:
         edited: whether the RTL is no longer what `build` wrote.
     """
 
-    outputs: np.ndarray
+    outputs: Any
     latency_cycles: int
     interval_cycles: int | None
     free_frames: int = 1
@@ -227,14 +140,16 @@ class Project:
         return Project(folder, pipeline, settings.part, settings.clock_mhz, settings.target)
 
     @checked
-    def csim(self, x: np.ndarray) -> np.ndarray:
+    def csim(self, x: Arrays) -> Any:
         """Run a batch through the compiled C++; compiled at the first call.
 
         Args:
-            x: (n, *input shape) in torch's order: real values, or integers as they enter the hardware.
+            x: (n, *input shape) in torch's order: real values, or integers as they enter the hardware; of several
+                inputs, a mapping from name to array.
 
         Returns:
-            (n, *output shape): real values for real inputs, integers for integer inputs.
+            (n, *output shape): real values for real inputs, integers if all inputs are integers; of several outputs,
+            a mapping from name to array.
 
         Raises:
             UserError: wrong shape or values. MissingToolError: no g++. ToolError: it did not compile, a stream would
@@ -242,8 +157,8 @@ class Project:
         """
         inputs = self.graph.integers(x)
         library, stream = self._library(), self.graph.to_stream(inputs)
-        outputs = _interruptible(lambda: run_csim(library, self.pipeline, stream))
-        return self._at_door(outputs, x)
+        outputs = interruptible(lambda: run_csim(library, self.pipeline, stream))
+        return self._at_port(outputs, x)
 
     def _library(self) -> Path:
         """The compiled C++."""
@@ -262,9 +177,7 @@ class Project:
         return kept_file(self._scratch, "csim", ".so", sha256(*CSIM_FLAGS, *parts), make)
 
     @checked
-    def cosim(
-        self, x: np.ndarray, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None
-    ) -> CosimResult:
+    def cosim(self, x: Arrays, *, stalls: bool = True, seed: int = 0, waves: Path | str | None = None) -> CosimResult:
         """Simulate the RTL with cocotb on Verilator.
 
         Without stalls as many frames run as the cycle model takes to its steady rhythm, those of `x` again and again,
@@ -281,20 +194,21 @@ class Project:
             ToolError: the design does not build, hangs, or breaks the stream protocol.
             MismatchError: a frame does not end in the cycle that the cycle model says, and the RTL was not edited.
         """
-        inputs = self.graph.integers(x)
-        if not len(inputs):
+        stream = self.graph.to_stream(self.graph.integers(x))
+        frames = len(next(iter(stream.values())) if isinstance(stream, Mapping) else stream)
+        if not frames:
             raise UserError("cosim needs at least one frame")
         if seed < 0:
             raise UserError(f"seed {seed} is not supported; use 0 or more")
-        rtl, stream = self.directory / "rtl", self.graph.to_stream(inputs)
-        prediction = steady_prediction(self.pipeline, len(inputs), stalls)
+        rtl = self.directory / "rtl"
+        prediction = steady_prediction(self.pipeline, frames, stalls)
         edited = not is_as_written(self.pipeline, rtl, name=self.graph.name)
         design = RtlDesign(rtl, self.graph.name, self.pipeline, stream, prediction, exact=not edited)
         dump = Path(waves) if waves is not None else None
         with self._log("cosim") as log:
             (run,) = simulate_rtl([design], log=log, stalls=stalls, seed=seed, waves=dump, keep=self._scratch)
         return CosimResult(
-            self._at_door(run.outputs, x),
+            self._at_port(run.outputs, x),
             run.latency_cycles,
             run.interval_cycles,
             free_frames=len(run.finished),
@@ -321,9 +235,10 @@ class Project:
             clock_mhz, seeds, limit_s, tool, place, say: as `gan2hls.synth.synthesize` takes them.
 
         Raises:
-            UserError: unknown target, or a clock wanted that no tool can tell. MissingToolError: a tool is missing.
-            ToolError: a tool failed; its log stays in `.run`.
+            UserError: unknown target, a FIFO that is larger than its memory, or a clock wanted that no tool can tell.
+            MissingToolError: a tool is missing. ToolError: a tool failed; its log stays in `.run`.
         """
+        check_fifos(self.pipeline, target)
         result = synthesize(
             self.pipeline,
             self.directory / "rtl",
@@ -353,8 +268,9 @@ class Project:
             clock_mhz: the clock that frames/s are given for; None takes the project's.
 
         Raises:
-            UserError: unknown target, or a clock that is none.
+            UserError: unknown target, a FIFO that is larger than its memory, or a clock that is none.
         """
+        check_fifos(self.pipeline, target)
         found = estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
         return dataclasses.replace(found, notes=self.other_family(target))
 
@@ -376,7 +292,7 @@ class Project:
 
     @checked
     def check_netlist(
-        self, target: str, x: np.ndarray | None = None, *, say: Callable[[str], None] = lambda step: None
+        self, target: str, x: Arrays | None = None, *, say: Callable[[str], None] = lambda step: None
     ) -> int:
         """Map the RTL to a target's cells, simulate the netlist, and compare it with the golden model.
 
@@ -391,10 +307,7 @@ class Project:
             MismatchError: one differs. UserError: no models of the target's cells are at hand.
             MissingToolError: yosys, Verilator or cocotb is missing. ToolError: one of them failed.
         """
-        kind = self.graph.input.int_type
-        shape = (VECTORS, *self.graph.input.shape)
-        frames = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
-        stream = frames if x is None else self.graph.to_stream(self.graph.integers(x))
+        stream = random_frames(self.graph, VECTORS) if x is None else self.graph.to_stream(self.graph.integers(x))
         rtl = self.directory / "rtl"
         return check_netlist(self.pipeline, rtl, self.graph.name, target, stream, scratch=self._scratch, say=say)
 
@@ -459,9 +372,11 @@ class Project:
                 with disk_errors(log):
                     log.unlink(missing_ok=True)
 
-    def _at_door(self, stream: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def _at_port(self, stream: Arrays, x: Arrays) -> Any:
         integers = self.graph.from_stream(stream)
-        return integers if np.issubdtype(np.asarray(x).dtype, np.integer) else self.graph.to_real(integers)
+        given = x.values() if isinstance(x, Mapping) else [x]
+        all_integers = all(np.issubdtype(np.asarray(values).dtype, np.integer) for values in given)
+        return integers if all_integers else self.graph.to_real(integers)
 
 
 def vitis_tool() -> Tool:
@@ -471,17 +386,3 @@ def vitis_tool() -> Tool:
         MissingToolError: neither is on PATH.
     """
     return find_tool("vitis-run") or require_tool("vitis_hls")
-
-
-def _interruptible(work: Callable[[], np.ndarray]) -> np.ndarray:
-    """Do work that stays in C for long; Ctrl-C ends the wait at once, and with the process the work."""
-    future: Future[np.ndarray] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future.result()

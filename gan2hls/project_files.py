@@ -8,20 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from gan2hls import __version__
+from gan2hls.arguments import Arrays, plain_arrays
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import part_problems, write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import MARKER, is_file, output_directory, read_bytes, read_json, sha256, write_json
-from gan2hls.folding import make_pipeline, read_given
+from gan2hls.folding import read_given
 from gan2hls.ir import Fold, Graph
 from gan2hls.limits import CLOCKS_MHZ, number_problems
-from gan2hls.pipeline import Pipeline
+from gan2hls.pipeline import Pipeline, Sizes
 from gan2hls.targets import TARGETS
+from gan2hls.version import __version__
 
 VECTORS = 2
 """Frames of golden vectors that a project carries for its own test bench."""
+
+PART, CLOCK_MHZ = "xczu7ev-ffvc1156-2-e", 200.0
+"""Of the Vitis HLS script, where nothing else is wanted."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,8 @@ def write_project(pipeline: Pipeline, directory: Path, settings: ProjectSettings
         UserError: the folder exists and is not ours. Gan2HlsError: the disk is full and the like.
     """
     graph = pipeline.graph
-    kind = graph.input.int_type
-    shape = (VECTORS, *graph.input.shape)
-    inputs = np.random.default_rng(0).integers(kind.min, kind.max + 1, shape)
-    vectors = (inputs, graph.run_stream(inputs).astype(np.int64))
+    inputs = random_frames(graph, VECTORS)
+    vectors = (inputs, graph.run_stream(inputs))
     part, clock_mhz = settings.part, settings.clock_mhz
     with output_directory(directory, "project") as folder:
         (folder / "graph").mkdir()
@@ -58,9 +61,19 @@ def write_project(pipeline: Pipeline, directory: Path, settings: ProjectSettings
         write_hls(pipeline, folder / "hls", name=graph.name, part=part, clock_mhz=clock_mhz, vectors=vectors)
         write_rtl(pipeline, folder / "rtl", name=graph.name)
         folding = {name: dataclasses.asdict(fold) for name, fold in pipeline.folding.items()}
-        values = {**dataclasses.asdict(settings), "folding": folding}
+        values = {**dataclasses.asdict(settings), "folding": folding, "sizes": dataclasses.asdict(pipeline.sizes)}
         manifest = {"kind": "project", "gan2hls": __version__, **values, "sha256": _digest(folder, values)}
         write_json(folder / MARKER, manifest)
+
+
+def random_frames(graph: Graph, count: int) -> Arrays:
+    """Integers (count, height, width, channels) of the whole range of each input."""
+    rng = np.random.default_rng(0)
+    frames = {}
+    for name, tensor in graph.input_types.items():
+        kind = tensor.int_type
+        frames[name] = rng.integers(kind.min, kind.max + 1, (count, *tensor.shape))
+    return plain_arrays(frames)
 
 
 def _digest(directory: Path, values: Any) -> str:
@@ -81,6 +94,7 @@ def _read_graph(folder: Path) -> Graph:
 @dataclass(frozen=True)
 class _Manifest(ProjectSettings):
     folding: dict[str, Fold]
+    sizes: Sizes
 
 
 def read_project(directory: Path) -> tuple[Pipeline, ProjectSettings]:
@@ -103,9 +117,9 @@ def read_project(directory: Path) -> tuple[Pipeline, ProjectSettings]:
         if values.pop("sha256", None) != _digest(directory, values):
             raise UserError("it or the graph was edited")
         manifest = from_mapping(_Manifest, values, "")
-        missing = [node.name for node in graph.nodes if node.name not in manifest.folding]
+        missing = [node.name for node in graph.computed if node.name not in manifest.folding]
         raise_problems(f"folding: node {name!r} has none" for name in missing)
-        pipeline = make_pipeline(graph, read_given(graph, manifest.folding))
+        pipeline = make_pipeline(graph, read_given(graph, manifest.folding), manifest.sizes)
     except UserError as error:
         problem = str(error).splitlines()[0].lstrip(".: ")
         raise UserError(f"{path}: damaged ({problem}); build the project again") from None

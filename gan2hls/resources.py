@@ -3,8 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from gan2hls import __version__
 from gan2hls.files import sha256
+from gan2hls.version import __version__
 
 _PACKAGE = Path(__file__).resolve().parent
 

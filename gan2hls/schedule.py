@@ -1,95 +1,87 @@
 """When each beat of a pipeline moves: the exact cycles of the hardware, without simulating a cycle.
 
-The kernels' rules (`kernels.rules`) are put together from the input to the output; the beat that leaves the pipeline
-pulls, kernel by kernel, what must have happened before it. An input that is always valid and an output that is always
-ready give what `simulate.RtlRun` counts, exactly. Cycles are counted from the one that takes the first input beat.
+The kernels' rules (`kernels.rules`) are put together by the streams that they share (`network`) and run frame by frame.
+Inputs that are always valid and outputs that are always ready give what `simulate.RtlRun` counts, exactly. Cycles are
+counted from the one that takes the first beat of any input.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from gan2hls.kernels import Beats
-from gan2hls.kernels.rules import fifo, source, watched
-from gan2hls.pipeline import STREAM_DEPTH, Pipeline
+from gan2hls.engine import make_engine
+from gan2hls.kernels import Fifo
+from gan2hls.network import Network, Part, Stream
+from gan2hls.pipeline import Pipeline, Sizes, Stage
 
 MOST_FRAMES = 8
 """Frames in which the rhythm of a pipeline is looked for."""
 
 
-def _stream(up: Beats, depth: int) -> Beats:
-    """A stream of `depth` beats: the kernel before it holds `STREAM_DEPTH` of them, a FIFO the rest."""
-    return fifo(up, depth - STREAM_DEPTH) if depth > STREAM_DEPTH else up
+def timed_network(pipeline: Pipeline, stages: Sequence[Stage], sizes: Sizes, start: int = 0) -> Network:
+    """Some stages as a network: what enters from outside always waits, and what leaves is always taken.
 
+    Args:
+        pipeline: to which they belong.
+        stages: of it, no FIFOs.
+        sizes: of the rings and FIFOs, in place of the pipeline's own. A FIFO goes in front of the stage, or the output
+            of the design, that reads the stream.
+        start: cycle before which nothing leaves.
+    """
+    streams: dict[str, Stream] = {}
+    numbers: dict[str, int] = {}
+    parts: list[Part] = []
 
-class Model:
-    """The rules of a pipeline's kernels, ready to be put together with buffers of any size."""
+    def number(name: str, beats: int) -> int:
+        if name not in streams:
+            numbers[name] = len(streams)
+            streams[name] = Stream(name, beats)
+        return numbers[name]
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
+    def read(name: str) -> int:
+        """The stream as its reader sees it."""
+        stream = pipeline.streams[name]
+        index = number(name, stream.beats)
+        if depth := sizes.fifos.get(name):
+            behind = number(f"{name}_out", stream.beats)
+            fifo = Fifo((stream.port,), (stream.port,), depth)
+            parts.append(Part(f"u_{name}_fifo", fifo.rules(), (index,), (behind,)))
+            return behind
+        return index
 
-    def run(self, buffers: "Buffers", first: int = 0, start: int = 0) -> "Run":
-        """Start the stages from `first` on, with input that always waits.
-
-        Args:
-            buffers: sizes of the rings and streams.
-            first: index of the first stage; those before it are left out.
-            start: cycle from which on output is taken; a late one lets all buffers fill first.
-        """
-        logs: list[tuple[list[int], int]] = []
-        beats = source()
-        for index, stage in enumerate(self.pipeline.stages[first:], first):
-            if index > first or first == 0:
-                beats = _stream(beats, buffers.depths[index])
-            log: list[int] = []
-            beats = stage.kernel.rule(beats, buffers.rings[index], log)
-            if stage.kernel.logged:
-                logs.append((log, stage.kernel.logged))
-            if index + 1 < len(self.pipeline.stages):
-                logs.append(([], self.pipeline.streams[index + 1].beats))
-                beats = watched(beats, logs[-1][0])
-        return Run(_stream(beats, buffers.depths[-1]), self.pipeline.output.beats, logs, start)
-
-
-@dataclass
-class Buffers:
-    """Input pixels that each stage's ring holds, 0 without one, and beats that each stream holds."""
-
-    rings: list[int]
-    depths: list[int]
-
-    @staticmethod
-    def of(pipeline: Pipeline) -> "Buffers":
-        rings = [stage.kernel.ring_pixels for stage in pipeline.stages]
-        return Buffers(rings, [stream.depth for stream in pipeline.streams])
+    for stage in stages:
+        inputs = tuple(read(name) for name in stage.inputs)
+        ring = sizes.rings.get(stage.name, 0)
+        kernel = stage.kernel.with_ring(ring) if ring else stage.kernel
+        outputs = tuple(number(name, pipeline.streams[name].beats) for name in stage.outputs)
+        parts.append(Part(stage.name, kernel.rules(), inputs, outputs))
+    for name in pipeline.outputs.values():
+        if name in streams:
+            read(name)
+    return Network(list(streams.values()), parts, start)
 
 
 class Run:
-    """Frames going through a pipeline whose output is always ready.
+    """Frames going through a network.
 
     Attributes:
-        finished: cycles in which the frames' last beats were taken.
+        network: what runs.
+        finished: cycles in which the last beat of each frame was taken, that of the last output.
     """
 
-    def __init__(self, output: Beats, beats: int, logs: list[tuple[list[int], int]], start: int) -> None:
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self.finished: list[int] = []
-        self._pull = output.send
-        self._start = start
-        self._taken: list[int] = []
-        self._rhythms = [*logs, (self._taken, beats)]  # cycles, and how many a frame
+        self._engine = make_engine(network)
 
     def frame(self) -> None:
-        """One frame more."""
-        pull, taken, start = self._pull, self._taken, self._start
-        cycle = max(pull(taken[-1] if taken else None), start)
-        for _ in range(self._rhythms[-1][1] - 1):
-            taken.append(cycle)
-            cycle = pull(cycle)
-            if cycle < start:
-                cycle = start
-        taken.append(cycle)
-        self.finished.append(cycle)
+        """One frame more.
+
+        Raises:
+            StandstillError: it never ends.
+        """
+        self._engine.frame()
+        self.finished.append(max(ends[-1] for ends in self.ends.values()))
 
     def settle(self, most: int, least: int = 3, within: float = math.inf) -> bool:
         """Run until the last two frames are alike; whether they are.
@@ -104,6 +96,16 @@ class Run:
         return False
 
     @property
+    def ends(self) -> dict[str, list[int]]:
+        """By output stream, the cycle in which the last beat of each frame was taken."""
+        return {self.network.streams[sink].name: self._engine.ends(2 * sink + 1) for sink in self.network.sinks}
+
+    @property
+    def begun(self) -> int:
+        """The cycle in which the first beat of any input was taken."""
+        return min(self._engine.first(2 * stream + 1) for stream in self.network.sources)
+
+    @property
     def interval(self) -> int:
         """Cycles between the last two frames."""
         return self.finished[-1] - self.finished[-2]
@@ -112,31 +114,31 @@ class Run:
     def steady(self) -> bool:
         """Whether all kernels did the same in their last two frames, later by one number of cycles.
 
-        Then they will do so for ever: what happens depends on no more of the past than that. All means each beat of
-        each stream: a frame may end as long after the one before as that one did, and yet find the kernels between
-        further on than that one found them.
+        Then they will do so for ever: what happens depends on no more of the past than that, or on the last few frames
+        where buffers hold more than one. All means each beat of each stream: a frame may end as long after the one
+        before as that one did, and yet find the kernels between further on than that one found them.
         """
         shifts: set[int] = set()
-        for cycles, count in self._rhythms:
-            end = len(cycles) // count * count
-            if end < 2 * count:
+        for track in self.network.compared:
+            alike, shift = self._engine.alike(track)
+            shifts.add(shift)
+            if len(shifts) > 1 or alike < self.network.memory[track]:
                 return False
-            last = np.array(cycles[end - 2 * count : end]).reshape(2, count)
-            shifts.update(np.unique(last[1] - last[0]).tolist())
-        return len(shifts) == 1
+        return True
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Time that a pipeline takes, its input always valid and its output always ready, in clock cycles.
+    """Time that a pipeline takes, its inputs always valid and its outputs always ready, in clock cycles.
 
     Attributes:
-        latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat
-            of the first frame.
+        latency_cycles: from the clock edge that takes the first input beat, of any input, to the one that takes the
+            last output beat, of all outputs, of the first frame.
         interval_cycles: from one frame's last output beat to the next one's, between the last two frames predicted.
         finished: when each frame's last output beat is taken, counted from the first input beat.
         steady: whether all kernels did the same in the last two frames, and so will for ever.
         busy: by stage, the share of the interval in which it works.
+        ends: by output of the graph, what `finished` is for that output alone.
     """
 
     latency_cycles: int
@@ -144,13 +146,16 @@ class Prediction:
     finished: tuple[int, ...]
     steady: bool
     busy: dict[str, float]
+    ends: dict[str, tuple[int, ...]]
 
-    def end(self, frame: int) -> int | None:
-        """When a frame's last output beat is taken, also beyond those predicted; None where that is not known."""
-        beyond = frame + 1 - len(self.finished)
+    def end(self, frame: int, output: str | None = None) -> int | None:
+        """When a frame's last beat, of one or all outputs, is taken, also beyond those predicted; None where that is
+        not known."""
+        ends = self.finished if output is None else self.ends[output]
+        beyond = frame + 1 - len(ends)
         if beyond <= 0:
-            return self.finished[frame]
-        return self.finished[-1] + beyond * self.interval_cycles if self.steady else None
+            return ends[frame]
+        return ends[-1] + beyond * self.interval_cycles if self.steady else None
 
 
 def predict(
@@ -165,13 +170,20 @@ def predict(
             cycles, but so many at least.
 
     Raises:
-        Gan2HlsError: the pipeline comes to a standstill because a ring is too small.
+        StandstillError: kernels wait for each other for ever, because a buffer is too small.
     """
-    run = Model(pipeline).run(Buffers.of(pipeline))
+    run = Run(timed_network(pipeline, pipeline.stages, Sizes()))
     if frames is None:
         run.settle(most, least, within)
     else:
         for _ in range(max(2, frames)):
             run.frame()
-    busy = {stage.name: stage.cycles / run.interval for stage in pipeline.stages}
-    return Prediction(run.finished[0], run.interval, tuple(run.finished), len(run.finished) > 2 and run.steady, busy)
+    begun, ends = run.begun, run.ends
+    return Prediction(
+        run.finished[0] - begun,
+        run.interval,
+        tuple(cycle - begun for cycle in run.finished),
+        len(run.finished) > 2 and run.steady,
+        {stage.name: stage.cycles / run.interval for stage in pipeline.kernels},
+        {name: tuple(cycle - begun for cycle in ends[stream]) for name, stream in pipeline.outputs.items()},
+    )

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import math
 import os
 import shutil
 import sys
@@ -12,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from gan2hls.arguments import Arrays, named_arrays, plain_arrays, side_by_side, taken_apart
 from gan2hls.backends.rtl import bench_text, bus_bits, check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, ToolError, raise_problems
 from gan2hls.files import copy_file, read_bytes, read_json, scratch_folder, sha256, write_bytes, write_json
-from gan2hls.folding import Pipeline, Stream
 from gan2hls.integers import ceil_div
 from gan2hls.kept import kept_file
+from gan2hls.pipeline import Bus, Pipeline, Stream
 from gan2hls.resources import resource
 from gan2hls.schedule import Prediction, predict
 from gan2hls.tools import Tool, environment_with, require_tool, run_tool
@@ -78,15 +80,16 @@ class RtlRun:
     """What an RTL simulation gave.
 
     Attributes:
-        outputs: (n, height, width, channels) integers; those received under stalls, if there were any.
+        outputs: (n, height, width, channels) integers; those received under stalls, if there were any. By name where
+            there are several.
         latency_cycles: from the clock edge that takes the first input beat to the one that takes the last output beat
             of the first frame, no side stalling.
         interval_cycles: from one frame's last output beat to the next one's, no side stalling, between the last two
             frames that ran so; None if it was one.
-        finished: when each of these frames' last output beat was taken, counted as the latency.
+        finished: when each of these frames' last output beat was taken, of all outputs, counted as the latency.
     """
 
-    outputs: np.ndarray
+    outputs: Any
     latency_cycles: int
     interval_cycles: int | None
     finished: tuple[int, ...]
@@ -97,7 +100,7 @@ class RtlDesign:
     """A written design to simulate: its folder (`backends.rtl.write_rtl`), top module, pipeline and input.
 
     Attributes:
-        x: integers (n, height, width, channels), n at least 1.
+        x: integers (n, height, width, channels), n at least 1; by name where there are several inputs.
         prediction: what the cycle model says of it. With it as many frames run without stalls as the model takes to
             its steady rhythm (`steady_prediction`), those of `x` again and again; a waveform shows `x` alone.
         exact: whether each frame must end in the cycle that is predicted.
@@ -106,13 +109,23 @@ class RtlDesign:
     rtl: Path
     top: str
     pipeline: Pipeline
-    x: np.ndarray
+    x: Arrays
     prediction: Prediction | None = None
     exact: bool = True
 
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Frames of each input, by name."""
+        return named_arrays(self.pipeline.inputs, self.x, f"design {self.top}")
+
+    @property
+    def frames(self) -> int:
+        """Frames of each input."""
+        return len(next(iter(self.inputs.values())))
+
     def free_frames(self, stalls: bool, waves: bool) -> int:
         """Frames that run without stalls."""
-        least = min(len(self.x), FREE_FRAMES) if stalls else len(self.x)
+        least = min(self.frames, FREE_FRAMES) if stalls else self.frames
         ends = self.prediction.finished if self.prediction is not None and not waves else ()
         return max(least, sum(end <= MOST_FREE_CYCLES for end in ends))
 
@@ -159,7 +172,9 @@ def simulate_rtl(
         shutil.copyfile(simulator, folder / "bench")
         (folder / "bench").chmod(0o700)
         for design in designs:
-            np.save(folder / f"{design.top}.input.npy", to_beats(design.x, design.pipeline.input, seed))
+            for index, bus in enumerate(design.pipeline.slaves):
+                beats = to_beats(design.inputs[bus.name], bus.stream, seed + index)
+                np.save(folder / f"{design.top}.{bus.prefix}.npy", beats)
             for memory in Path(design.rtl).glob("*.mem"):
                 shutil.copyfile(memory, folder / memory.name)
         designed = [_job(design, stalls, waves is not None) for design in designs]
@@ -227,31 +242,40 @@ def _source_names(path: Path) -> list[str]:
 
 def _job(design: RtlDesign, stalls: bool, waves: bool) -> dict[str, Any]:
     pipeline = design.pipeline
-    work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
+    work = sum(stage.cycles for stage in pipeline.stages)
+    work += sum(stream.beats for stream in pipeline.streams.values())
     return {
         "top": design.top,
+        "slaves": [bus.prefix for bus in pipeline.slaves],
+        "masters": [bus.prefix for bus in pipeline.masters],
         "free_frames": design.free_frames(stalls, waves),
         "timeout_cycles": 20 * work + 10_000,
     }
 
 
 def _read_run(folder: Path, design: RtlDesign, stalls: bool) -> RtlRun:
-    pipeline = design.pipeline
-    shape = pipeline.graph.output.shape
-    free = from_beats(np.load(folder / f"{design.top}.free.npy"), pipeline.output, shape)
-    outputs = free[: len(design.x)]
+    outputs = {bus.name: _read_outputs(folder, design, bus, stalls) for bus in design.pipeline.masters}
+    finished = tuple(read_json(folder / f"{design.top}.cycles.json")["finished"])
+    _check_cycles(design, finished)
+    interval = finished[-1] - finished[-2] if len(finished) > 1 else None
+    return RtlRun(plain_arrays(outputs), finished[0], interval, finished)
+
+
+def _read_outputs(folder: Path, design: RtlDesign, bus: Bus, stalls: bool) -> np.ndarray:
+    """What an output gave, those frames that ran several times without stalls compared."""
+    shape = design.pipeline.graph.types[bus.name].shape
+    free = from_beats(np.load(folder / f"{design.top}.{bus.prefix}.free.npy"), bus.stream, shape)
+    outputs = free[: design.frames]
     for frame in range(len(outputs), len(free)):
         if (free[frame] != outputs[frame % len(outputs)]).any():
             first = frame % len(outputs)
             raise MismatchError(f"RTL simulation of {design.top}: frame {frame}, which is frame {first} again, differs")
     if stalls:
-        stalled = from_beats(np.load(folder / f"{design.top}.stalled.npy"), pipeline.output, shape)
+        stalled = from_beats(np.load(folder / f"{design.top}.{bus.prefix}.stalled.npy"), bus.stream, shape)
         if (stalled[: len(outputs)] != outputs).any():
             raise MismatchError(f"RTL simulation of {design.top}: stalls change the output")
         outputs = stalled
-    finished = tuple(read_json(folder / f"{design.top}.cycles.json")["finished"])
-    _check_cycles(design, finished)
-    return RtlRun(outputs, finished[0], finished[-1] - finished[-2] if len(finished) > 1 else None, finished)
+    return outputs
 
 
 def _check_cycles(design: RtlDesign, finished: Sequence[int]) -> None:
@@ -292,16 +316,16 @@ def compile_csim(hls: Path, name: str, library: Path, *, log: Path) -> None:
         made.replace(library)
 
 
-def run_csim(library: Path, pipeline: Pipeline, x: np.ndarray) -> np.ndarray:
+def run_csim(library: Path, pipeline: Pipeline, x: Arrays) -> Any:
     """Run frames through a compiled C simulation.
 
     Args:
         library: made by `compile_csim`.
         pipeline: what the project was written from.
-        x: (n, height, width, channels) input integers.
+        x: (n, height, width, channels) input integers; by name where there are several inputs.
 
     Returns:
-        (n, height, width, channels) output integers, int64.
+        (n, height, width, channels) output integers, int64; by name where there are several outputs.
 
     Raises:
         ToolError: a stream overflowed, or the dataflow deadlocked; the message says where.
@@ -310,13 +334,15 @@ def run_csim(library: Path, pipeline: Pipeline, x: np.ndarray) -> np.ndarray:
     integers = ctypes.POINTER(ctypes.c_int64)
     function.argtypes = [integers, integers, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
     function.restype = ctypes.c_int
-    inputs = np.ascontiguousarray(x, dtype=np.int64)
-    outputs = np.zeros((len(x), *pipeline.graph.output.shape), dtype=np.int64)
+    named = named_arrays(pipeline.inputs, x, "the C simulation")
+    inputs = np.ascontiguousarray(side_by_side(named), dtype=np.int64)
+    shapes = {name: tensor.shape for name, tensor in pipeline.graph.output_types.items()}
+    outputs = np.zeros((len(inputs), sum(map(math.prod, shapes.values()))), dtype=np.int64)
     message = ctypes.create_string_buffer(1 << 16)
-    status = function(inputs.ctypes.data_as(integers), outputs.ctypes.data_as(integers), len(x), message, len(message))
-    if status:
+    found = inputs.ctypes.data_as(integers), outputs.ctypes.data_as(integers)
+    if function(*found, len(inputs), message, len(message)):
         raise ToolError("C simulation", [str(library)], tail=message.value.decode(errors="replace"))
-    return outputs
+    return plain_arrays(taken_apart(outputs, shapes))
 
 
 def _loaded(library: Path) -> ctypes.CDLL:

@@ -1,4 +1,4 @@
-"""A group of processes that ends with this process, however that ends.
+"""Work that ends with this process, however that ends: a group of processes, and a thread that stays in C.
 
 A process that is killed can end nobody. So a small one waits in the group for the end of a pipe whose other end only
 this process holds: the kernel closes it in any case.
@@ -6,7 +6,11 @@ this process holds: the kernel closes it in any case.
 
 import os
 import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
 _WATCHER = "read -r line && exit; trap '' TERM; kill -s TERM -- -$$; sleep 2; kill -s KILL -- -$$"
 """A line says that nothing is left to end. Else the whole group ends, this one at last."""
@@ -46,3 +50,17 @@ class Group:
             os.write(self._pipe, b"\n")
         os.close(self._pipe)
         self._watcher.wait()
+
+
+def interruptible(work: Callable[[], Any]) -> Any:
+    """Do work that stays in C for long; Ctrl-C ends the wait at once, and with the process the work."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result()

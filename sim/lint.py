@@ -1,4 +1,5 @@
-"""Lint the hand-written hardware: each SystemVerilog module and each C++ header alone, every warning an error.
+"""Lint the hand-written hardware: each SystemVerilog module and each C++ header alone, every warning an error, and the
+style of the SystemVerilog (`sv_style`).
 
 Run as `python sim/lint.py` from anywhere, with names of modules or headers to lint just these.
 """
@@ -9,6 +10,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import sv_style
 
 from gan2hls.errors import MissingToolError
 from gan2hls.resources import resource
@@ -36,11 +39,14 @@ def gxx_command(header: Path) -> list[str]:
 
 
 def lint(path: Path) -> str:
-    """What the tool says about a file; "" if it has nothing to say."""
+    """What the tool says about a file, and its style; "" if there is nothing to say."""
+    style = "\n".join(sv_style.findings(path)) if path.suffix == ".sv" else ""
+    if path.parent.name == "formal":  # read by yosys alone, which the proofs run
+        return style
     command = verilator_command(path) if path.suffix == ".sv" else gxx_command(path)
     text = "" if path.suffix == ".sv" else f'#include "{path}"\n'
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.stdout if done.returncode != 0 else ""
+    return style + "\n" * bool(style) + (done.stdout if done.returncode != 0 else "")
 
 
 def main() -> int:
@@ -48,10 +54,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="lint the SystemVerilog modules and C++ headers of hw/")
     parser.add_argument("names", nargs="*", help="modules or headers, e.g. dense.sv; all without any")
     names = set(parser.parse_args().names)
-    files = [*sorted(resource("hw", "rtl").glob("*.sv")), *sorted(resource("hw", "hls").glob("*.h"))]
+    modules = [path for folder in ("rtl", "formal") for path in sorted(resource("hw", folder).glob("*.sv"))]
+    files = [*modules, *sorted(resource("hw", "hls").glob("*.h"))]
     unknown = names - {path.name for path in files}
     if unknown:
-        parser.error(f"no such file in hw/rtl or hw/hls: {', '.join(sorted(unknown))}")
+        parser.error(f"no such file in hw/rtl, hw/formal or hw/hls: {', '.join(sorted(unknown))}")
     files = [path for path in files if not names or path.name in names]
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -16,6 +16,8 @@ import matplotlib.ft2font  # noqa: F401  (before pyosys, whose own pybind11 brea
 import numpy as np
 import pytest
 
+from tests.command_line import command, compiled  # noqa: F401  (fixtures)
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Times vary with what else the machine does; a failing example is printed so that it can be run again.

@@ -159,7 +159,7 @@ def test_run_and_run_integers_are_not_mixed_up(project: gan2hls.Project) -> None
 @pytest.mark.parametrize("fold", [(2, 3), Fold(2, 3), {"pe": 2, "simd": 3}], ids=["tuple", "Fold", "dict"])
 def test_a_given_folding(tmp_path: Path, fold: Any) -> None:
     graph = tiny()
-    name = graph.nodes[0].name
+    name = graph.computed[0].name
     project = gan2hls.build(graph, tmp_path / "p", folding={name: fold})
     assert project.pipeline.folding[name] == Fold(2, 3)
 
@@ -188,7 +188,7 @@ def test_a_given_folding(tmp_path: Path, fold: Any) -> None:
 )
 def test_foldings_that_are_not_accepted(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     graph = tiny()
-    first = graph.nodes[0].name
+    first = graph.computed[0].name
     if "folding" in options:
         options = {"folding": {first if key == "0" else key: fold for key, fold in options["folding"].items()}}
     with pytest.raises(UserError, match=message):
@@ -347,7 +347,7 @@ def test_quantize_says_what_is_not_accepted(calibration: Any, options: dict[str,
 
 def test_overrides() -> None:
     graph = tiny(overrides={"0": {"weight_bits": 3}})
-    assert graph.nodes[0].op.weight_bits == 3  # type: ignore[attr-defined]
+    assert graph.computed[0].op.weight_bits == 3  # type: ignore[attr-defined]
 
 
 def test_the_public_names() -> None:

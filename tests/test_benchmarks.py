@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from gan2hls.folding import Fold, choose_folding
-from gan2hls.ir import Graph, IntType, Node, TensorType
+from gan2hls.folding import choose_folding
+from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +48,7 @@ def test_zero_insertion_gives_the_same_integers_and_walks_every_tap(
     assert conv.macs(inserted) == height * width * kernel**2 * 5 * 4
     form = benchmark.ZeroInserted(codes, 8, None, 1.0, (stride, stride), (padding, padding), (extra, extra))
     fold = Fold(2, 3)
-    assert form.kernel(tensor, fold).cycles == conv.kernel(inserted, fold).cycles
+    assert form.kernel((tensor,), fold).cycles == conv.kernel((inserted,), fold).cycles
     assert form.output_type(tensor) == op.output_type(tensor)
 
 
@@ -57,14 +57,14 @@ def test_upsampling_takes_the_cycles_of_a_convolution_on_the_upsampled_image(
 ) -> None:
     tensor = TensorType((4, 4, 5), S8, 1.0)
     op = ConvTranspose2d(rng.integers(-128, 128, (4, 4, 5, 4)), 8, None, 1.0, (2, 2), (1, 1))
-    graph = Graph(tensor, (Node("up", op),), (5, 4, 4), (4, 8, 8)).verify()
+    graph = Graph.chain(tensor, (Node("up", op),), (5, 4, 4), (4, 8, 8)).verify()
     other = benchmark.with_layers(graph, benchmark.Upsampled)
     form = other.node("up").op
     assert other.output.shape == graph.output.shape
     conv = Conv2d(rng.integers(-128, 128, (3, 3, 5, 4)), 8, padding=(1, 1))
     upsampled = TensorType((8, 8, 5), S8, 1.0)
     for fold in (Fold(1, 1), Fold(2, 3), Fold(4, 5)):
-        assert form.kernel(tensor, fold).cycles == conv.kernel(upsampled, fold).cycles
+        assert form.kernel((tensor,), fold).cycles == conv.kernel((upsampled,), fold).cycles
     assert choose_folding(other, multipliers=8)["up"].pe >= 1
 
 

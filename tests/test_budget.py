@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.budget import Budget
 from gan2hls.errors import UserError
 from gan2hls.estimate import estimate
-from gan2hls.folding import Folding, fewest_cycles, make_pipeline
+from gan2hls.folding import fewest_cycles
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
 from gan2hls.ops import ConvTranspose2d, Requantize
+from gan2hls.pipeline import Folding
 from tests.test_third_party import ROOT, example
 
 S8 = IntType(8, True)
@@ -37,17 +39,17 @@ def graph(rng: np.random.Generator) -> Graph:
         "draw.out": requantize(3),
     }
     nodes = tuple(Node(name, op) for name, op in ops.items())
-    return Graph(TensorType((4, 4, 16), S8, 1.0), nodes, (16, 4, 4), (3, 16, 16)).verify()
+    return Graph.chain(TensorType((4, 4, 16), S8, 1.0), nodes, (16, 4, 4), (3, 16, 16)).verify()
 
 
 def multipliers(graph: Graph, folding: Folding, *, mac: bool) -> int:
-    kernels = [node.op.kernel(tensor, folding[node.name]) for node, tensor, _ in graph.steps()]
+    kernels = [node.op.kernel(tensors, folding[node.name]) for node, tensors, _ in graph.steps()]
     return sum(kernel.multipliers for kernel in kernels if kernel.weighted == mac)
 
 
 def interval(graph: Graph, folding: Folding) -> int:
     """Cycles of the slowest op; lane converters take no more than their neighbours."""
-    return max(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps())
+    return max(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps())
 
 
 @pytest.mark.parametrize("dsps", [12, 20, 37, 64])

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.cli import app
+from gan2hls.counting import Shape
+from gan2hls.counting.multipliers import hardware_multipliers
 from gan2hls.errors import UserError
-from gan2hls.estimate import count_stage, estimate, instances, stage_usage
+from gan2hls.estimate import count_stage, estimate, stage_usage
 from gan2hls.estimate.features import count
-from gan2hls.estimate.memories import Shape, map_memory
+from gan2hls.estimate.memories import map_memory
 from gan2hls.estimate.model import difference, fit, shipped_model
-from gan2hls.estimate.multipliers import hardware_multipliers
 from gan2hls.ir import Fold, IntType, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Lookup, Requantize
 from gan2hls.pipeline import Pipeline
@@ -82,7 +83,7 @@ def test_a_design_as_yosys_finds_it(name: str, family: str, tmp_path: Path) -> N
     assert {stage.name: stage.usage.dsps for stage in expected.stages} == multipliers
     assert expected.usage.dsps == counted.usage.dsps
     assert expected.usage.block_rams == counted.usage.block_rams
-    found = {stage.name: count_stage(stage, family).memories for stage in instances(pipeline)}
+    found = {stage.name: count_stage(stage, family).memories for stage in pipeline.stages}
     rule = [(s.words, s.bits, m.where, m.block_rams) for of in found.values() for s, m in of if s.bits and s.words > 1]
     assert sorted(rule) == sorted((m.words, m.bits, m.mapped, m.block_rams) for m in counted.memories)
     assert expected.usage.luts == pytest.approx(counted.usage.luts, rel=TOLERANCE)

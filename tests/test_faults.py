@@ -20,7 +20,8 @@ from gan2hls.flow import Say
 from gan2hls.flow_config import FlowConfig, read_flow_config
 from gan2hls.project import Project
 from gan2hls.report import sweep as sweep_page
-from gan2hls.sweep import Listener, driver, tasks
+from gan2hls.sweep import Listener, runner
+from gan2hls.sweep.execution import execute
 from gan2hls.sweep.options import run_sweep
 from tests.doors import tree, write_generator
 from tests.faults import ERRORS, Faults
@@ -162,10 +163,10 @@ def quick(work: Work, monkeypatch: pytest.MonkeyPatch) -> Work:
 
     def executed(task: Any, *arguments: Any) -> Any:
         if task.title not in outcomes:
-            outcomes[task.title] = tasks.execute(task, *arguments)
+            outcomes[task.title] = execute(task, *arguments)
         return outcomes[task.title]
 
-    monkeypatch.setattr(driver, "execute", executed)
+    monkeypatch.setattr(runner, "execute", executed)
     for name in ("sweep_plots", "_html", "_json", "_markdown"):
         monkeypatch.setattr(sweep_page, name, remembered(getattr(sweep_page, name)))
     return work

@@ -286,7 +286,7 @@ def test_a_run_killed_between_the_two_renames_loses_nothing(tmp_path: Path) -> N
         directory,
         "Path.rename = lambda self, to, rename=Path.rename: "
         "rename(self, to) if to.name == 'old' else os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        from gan2hls.files import _swap; _swap(temporary, Path(temporary).with_name('out'))",
+        "        from gan2hls.files.folders import _swap; _swap(temporary, Path(temporary).with_name('out'))",
     )
     assert not directory.exists()
     with pytest.raises(RuntimeError), output_directory(directory):

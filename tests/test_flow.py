@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan2hls import flow, tools
+from gan2hls import flow
 from gan2hls.budget import Budget
 from gan2hls.config import from_mapping
 from gan2hls.errors import MismatchError, MissingToolError, UserError
@@ -24,6 +24,7 @@ from gan2hls.files import MARKER
 from gan2hls.flow import STAGES, Run, write_reports
 from gan2hls.flow_config import FlowConfig, FoldingConfig, read_flow_config
 from gan2hls.project import CosimResult, Project
+from gan2hls.tools import known
 from tests.doors import ARCHITECTURE, LATENT, tree, write_generator
 
 CONFIG = """
@@ -102,8 +103,8 @@ def test_a_whole_run(work: Path) -> None:
 def test_results_can_be_read_again(finished: Path) -> None:
     run = Run(finished / "run", read_flow_config(finished / "c.toml"))
     assert np.isfinite(run.psnr)
-    assert run.graph.door_input_shape == LATENT
-    assert run.project.graph.door_output_shape == (1, 4, 4)
+    assert run.graph.input_shape == LATENT
+    assert run.project.graph.output_shape == (1, 4, 4)
     assert run.run_report().state == "equal"
 
 
@@ -262,7 +263,7 @@ def test_what_can_not_be_is_refused_before_anything_is_touched(work: Path, chang
 
 
 def test_a_missing_tool_is_said_before_anything_is_touched(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "_KINDS", [dataclasses.replace(kind, look=list) for kind in tools._KINDS])
+    monkeypatch.setattr(known, "_KINDS", [dataclasses.replace(kind, look=list) for kind in known._KINDS])
     before = tree(work)
     assert made(work / "run", read_flow_config(work / "c.toml"), "report") == []
     with pytest.raises(MissingToolError, match=r"g\+\+: not found"):

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.errors import UserError
-from gan2hls.folding import Pipeline, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
+from gan2hls.pipeline import Pipeline
 from gan2hls.targets import FAMILIES
 
 S8 = IntType(8, True)
@@ -40,11 +42,11 @@ def graph(rng: np.random.Generator) -> Graph:
         "last.out": requantize(3),
     }
     nodes = tuple(Node(name, op) for name, op in ops.items())
-    return Graph(TensorType((1, 1, 10), S8, 1.0), nodes, (10,), (3, 8, 8)).verify()
+    return Graph.chain(TensorType((1, 1, 10), S8, 1.0), nodes, (10,), (3, 8, 8)).verify()
 
 
 def multipliers(graph: Graph, pipeline: Pipeline) -> int:
-    folds = [pipeline.folding[node.name] for node in graph.nodes if isinstance(node.op, MacOp)]
+    folds = [pipeline.folding[node.name] for node in graph.computed if isinstance(node.op, MacOp)]
     return sum(fold.pe * fold.simd * fold.tap_rows * fold.tap_columns for fold in folds)
 
 
@@ -65,7 +67,7 @@ def is_mac(graph: Graph, node: str) -> bool:
 
 def every_fold(op: MacOp, tensor: TensorType) -> Iterator[Fold]:
     """All folds that the op can have, tap blocks included."""
-    most = op.largest_fold(tensor)
+    most = op.largest_fold((tensor,))
     for pe, simd in itertools.product(range(1, most.pe + 1), range(1, most.simd + 1)):
         for taps in itertools.product(range(1, 4), repeat=4):
             if not op.fold_problem(tensor, fold := Fold(pe, simd, 1, *taps)):
@@ -76,11 +78,11 @@ def test_no_balanced_choice_is_better(rng: np.random.Generator) -> None:
     """All pairs of folds of two small layers, tried one by one."""
     ops = (Conv2d(weights(rng, 3, 2, 4, 3), 8, padding=(1, 1)), requantize(3), Conv2d(weights(rng, 2, 2, 3, 2), 8))
     nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
-    graph = Graph(TensorType((4, 4, 4), S8, 1.0), nodes, (4, 4, 4), (2, 3, 4)).verify()
-    types = graph.types
+    graph = Graph.chain(TensorType((4, 4, 4), S8, 1.0), nodes, (4, 4, 4), (2, 3, 4)).verify()
+    types = list(graph.types.values())
 
     def cost_of(index: int, fold: Fold) -> tuple[int, int]:
-        kernel = ops[index].kernel(types[index], fold)
+        kernel = ops[index].kernel((types[index],), fold)
         return kernel.multipliers, kernel.cycles
 
     costs = [{cost_of(i, fold) for fold in every_fold(ops[i], types[i])} for i in (0, 2)]
@@ -102,14 +104,14 @@ def test_no_balanced_choice_is_better(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("interval", [4000, 900, 300, 200])
 def test_a_wanted_interval_is_met_with_as_few_multipliers_as_it_takes(graph: Graph, interval: int) -> None:
     folding = choose_folding(graph, interval=interval)
-    for node, tensor, _ in graph.steps():
+    for node, tensors, _ in graph.steps():
         if isinstance(node.op, MacOp):
-            chosen = node.op.kernel(tensor, folding[node.name])
+            chosen = node.op.kernel(tensors, folding[node.name])
             assert chosen.cycles <= interval
             others = (
-                node.op.kernel(tensor, Fold(pe, simd))
+                node.op.kernel(tensors, Fold(pe, simd))
                 for pe in range(1, node.op.codes.shape[3] + 1)
-                for simd in range(1, tensor.channels + 1)
+                for simd in range(1, tensors[0].channels + 1)
             )
             assert not [k for k in others if k.multipliers < chosen.multipliers and k.cycles <= interval]
     assert make_pipeline(graph, folding).interval_cycles <= interval
@@ -126,7 +128,9 @@ def test_products_share_the_multipliers_of_a_family(rng: np.random.Generator) ->
     for low, family, expected in ((-8, "ecp5", 1), (-7, "ecp5", 2), (-8, "xcup", 2)):
         codes[0, 0, 0, 0] = low
         op = ConvTranspose2d(codes, 4, stride=(2, 2), padding=(1, 1))
-        graph = Graph(TensorType((4, 4, 6), IntType(10, True), 1.0), (Node("up", op),), (6, 4, 4), (6, 8, 8)).verify()
+        graph = Graph.chain(
+            TensorType((4, 4, 6), IntType(10, True), 1.0), (Node("up", op),), (6, 4, 4), (6, 8, 8)
+        ).verify()
         fold = choose_folding(graph, multipliers=9, family=FAMILIES[family])["up"]
         assert fold.packing == min(expected, fold.pe)
 
@@ -143,7 +147,7 @@ def test_what_is_given_holds(graph: Graph, given: object) -> None:
     folding = choose_folding(graph, given={"up.1": given, "last.out": (2, 2)})  # type: ignore[dict-item]
     assert folding["up.1"] == Fold(4, 8)
     assert folding["last.out"] == Fold(2, 2)
-    assert set(folding) == {node.name for node in graph.nodes}
+    assert set(folding) == {node.name for node in graph.computed}
 
 
 REFUSED: dict[str, tuple[dict[str, object], str]] = {
@@ -153,8 +157,8 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "packing": ({"last": Fold(2, 1, 3)}, "folding of last: packing 3 is not supported; use 1 to pe"),
     "zero": ({"last": (0, 1)}, "folding of last: pe 0 is not supported; use 1 to 3"),
     "lanes": ({"last.out": (1, 2)}, "folding of last.out: pe 1 and simd 2 differ; requantize has one number of"),
-    "form": ({"last": 3}, "folding of last: expected pe and simd, got 3"),
-    "key": ({"last": {"pe": 1, "lanes": 2}}, "folding of last: expected pe and simd"),
+    "form": ({"last": 3}, "folding of last: expected (pe, simd), two integers, got 3"),
+    "key": ({"last": {"pe": 1, "lanes": 2}}, "folding of last: expected (pe, simd), two integers, got"),
 }
 
 
@@ -180,11 +184,11 @@ def test_more_products_than_64_bits_hold_are_refused(
 ) -> None:
     codes = np.arange(8).reshape(1, 1, 1, 8) % 7
     codes[0, 0, 0, 0] = low
-    graph = Graph(
+    graph = Graph.chain(
         TensorType((1, 1, 1), IntType(bits, True), 1.0), (Node("fc", Dense(codes, bits)),), (1, 1, 1), (8, 1, 1)
     )
-    ((_, tensor, _),) = graph.steps()
-    assert graph.node("fc").op.most_packing(tensor) == most
+    ((_, tensors, _),) = graph.steps()
+    assert graph.node("fc").op.most_packing(*tensors) == most
     reason = f"packing {packing} is not supported; use 1 to {most}: its products take {needs} bits of 64"
     with pytest.raises(UserError, match=f"^folding of fc: {reason}$"):
         gan2hls.build(graph, tmp_path / "out", folding={"fc": {"pe": 8, "simd": 1, "packing": packing}})
@@ -209,11 +213,12 @@ def test_all_that_is_wrong_is_said_at_once(graph: Graph) -> None:
 def test_stages_and_streams_fit_together(graph: Graph) -> None:
     pipeline = make_pipeline(graph, choose_folding(graph, multipliers=50, given={"up.1": (5, 3), "last": (2, 5)}))
     assert len(pipeline.streams) == len(pipeline.stages) + 1
-    names = [item.name for item in (*pipeline.stages, *pipeline.streams)]
+    names = [item.name for item in (*pipeline.stages, *pipeline.streams.values())]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]\w*", name) for name in names)
     converters = 0
-    for stage, before, after in zip(pipeline.stages, pipeline.streams, pipeline.streams[1:], strict=False):
+    for stage in pipeline.kernels:
+        before, after = (pipeline.streams[name] for (name,) in (stage.inputs, stage.outputs))
         if stage.module == "width_converter":
             converters += 1
             assert before.lanes != after.lanes
@@ -224,21 +229,21 @@ def test_stages_and_streams_fit_together(graph: Graph) -> None:
             assert (before.lanes, after.lanes) == (pipeline.folding[stage.node].simd, pipeline.folding[stage.node].pe)
         assert stage.cycles >= max(before.beats, after.beats)
     assert converters >= 2
-    assert [stage.node for stage in pipeline.stages if stage.node] == [node.name for node in graph.nodes]
+    assert [stage.node for stage in pipeline.stages if stage.node] == [node.name for node in graph.computed]
     assert pipeline.interval_cycles == max(stage.cycles for stage in pipeline.stages)
 
 
 def test_names_that_are_alike_stay_apart(rng: np.random.Generator) -> None:
     names = ("a.b", "a_b", "a b")
     nodes = tuple(Node(name, Upsample((1, 1))) for name in names)
-    graph = Graph(TensorType((2, 2, 4), S8, 1.0), nodes, (4, 2, 2), (4, 2, 2)).verify()
+    graph = Graph.chain(TensorType((2, 2, 4), S8, 1.0), nodes, (4, 2, 2), (4, 2, 2)).verify()
     folding = {"a.b": Fold(1, 1), "a_b": Fold(2, 2), "a b": Fold(3, 3)}
     stages = make_pipeline(graph, folding).stages
     assert len({stage.name for stage in stages}) == len(stages) == 5
 
 
 def test_a_graph_without_products_needs_no_multipliers() -> None:
-    graph = Graph(TensorType((2, 2, 4), S8, 1.0), (Node("up", Upsample((2, 2))),), (4, 2, 2), (4, 4, 4)).verify()
+    graph = Graph.chain(TensorType((2, 2, 4), S8, 1.0), (Node("up", Upsample((2, 2))),), (4, 2, 2), (4, 4, 4)).verify()
     pipeline = make_pipeline(graph, choose_folding(graph, multipliers=0))
     assert pipeline.mac_multipliers == 0
     assert pipeline.utilization == 0

@@ -23,7 +23,7 @@ def quantize(model, **options):
 
 
 def requantizers(graph: Graph) -> list[Requantize]:
-    return [node.op for node in graph.nodes if isinstance(node.op, Requantize)]
+    return [node.op for node in graph.computed if isinstance(node.op, Requantize)]
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -117,7 +117,7 @@ def test_random_chains(rng):
 def test_power_of_two_needs_no_multiplier():
     for name in ("dcgan", "linear_then_image", "output_padding", "no_activation"):
         graph = integerize(quantize(zoo(name), scales="power_of_two"))
-        mac_outputs = [node.op for node in graph.nodes if node.name.endswith(".requantize")]
+        mac_outputs = [node.op for node in graph.computed if node.name.endswith(".requantize")]
         assert mac_outputs
         assert not any(op.use_multiplier for op in mac_outputs)
         assert any(op.use_multiplier for op in requantizers(integerize(quantize(zoo(name)))))
@@ -126,7 +126,7 @@ def test_power_of_two_needs_no_multiplier():
 def test_names_of_nodes():
     graph = integerize(quantize(zoo("norms_without_layer_before")), "up")
     assert graph.name == "up"
-    assert [node.name for node in graph.nodes] == [
+    assert [node.name for node in graph.computed] == [
         "0.requantize",
         "0.sigmoid",
         "1",
@@ -231,7 +231,7 @@ def test_accumulator_too_wide():
     model = float_model((4096,), nn.Linear(4096, 2, bias=False), nn.Linear(2, 2))
     proxy = quantize(model, weight_bits=16, activation_bits=16, layers={"0": LayerConfig(weight_scale=1e-9)})
     graph = integerize(proxy)  # 16 + 16 + 12 bits still fit
-    assert graph.types[1].int_type.bits <= 48
+    assert graph.types["0"].int_type.bits <= 48
 
 
 @pytest.mark.parametrize(
@@ -269,20 +269,20 @@ def test_distance_checks_its_samples():
 def test_distance_counts_steps():
     proxy = quantize(zoo("no_activation"))
     graph = integerize(proxy)
-    last = graph.nodes[-1]
+    last = graph.computed[-1]
     wrong = Requantize(
         **{name: getattr(last.op, name) for name in ("multiplier", "shift", "low", "high", "output", "scale")},
         bias=last.op.bias + (3 << last.op.shift),
     )
-    nodes = (*graph.nodes[:-1], type(last)(last.name, wrong))
-    moved = Graph(graph.input, nodes, graph.door_input_shape, graph.door_output_shape)
+    nodes = (*graph.computed[:-1], type(last)(last.name, wrong))
+    moved = Graph.chain(graph.input, nodes, graph.input_shape, graph.output_shape)
     x = samples((4,), 8) * 0.1
     assert proxy_distance(proxy, moved, x)["mean_steps"] == pytest.approx(3, abs=0.5)
 
 
 def test_table_of_tanh_is_the_function():
     graph = integerize(quantize(zoo("dcgan")))
-    lookup, tensor = graph.nodes[-1].op, graph.types[-2]
+    lookup, tensor = graph.computed[-1].op, graph.types[graph.computed[-1].inputs[0]]
     assert isinstance(lookup, Lookup)
     for x, y in zip(range(tensor.int_type.min, tensor.int_type.max + 1), lookup.table.tolist(), strict=True):
         assert y == math.floor(math.tanh(x * tensor.scale) / lookup.scale + 0.5)
@@ -302,4 +302,4 @@ def test_published_four_bit_generator(shared):
     y = graph.run(reference["z"])
     assert np.abs(y - reference["y"]).max() < 1 / 64
     assert proxy_distance(proxy, graph, reference["z"])["max_steps"] <= 1.01
-    assert Fraction(graph.types[-3].scale) == Fraction(1, 128)
+    assert Fraction(graph.types["6"].scale) == Fraction(1, 128)

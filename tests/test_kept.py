@@ -107,7 +107,7 @@ def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_damaged_c_simulation_is_made_anew(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     project = Project.open(finished / "run/project")
-    x = np.zeros((1, *project.graph.door_input_shape))
+    x = np.zeros((1, *project.graph.input_shape))
     golden = project.graph.run(x)
     (library,) = (project.directory / ".run").glob("csim-*.so")
     good = library.read_bytes()

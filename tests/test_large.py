@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gan2hls import tools
-from gan2hls.folding import choose_folding, make_pipeline
+from gan2hls.assembly import make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Graph, Node, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
@@ -102,7 +103,7 @@ def graph_of(rng: np.random.Generator, shape: tuple[int, int, int], ops: Sequenc
             nodes.append(Node(f"op{len(nodes)}", requantize(rng, tensor.channels, products)))
             tensor = nodes[-1].op.output_type(tensor)
     doors = [(shape[2], *shape[:2]) for shape in (start.shape, tensor.shape)]
-    return Graph(start, tuple(nodes), doors[0], doors[1], name_of(0)).verify()
+    return Graph.chain(start, tuple(nodes), doors[0], doors[1], name_of(0)).verify()
 
 
 def requantize(rng: np.random.Generator, channels: int, products: float) -> Op:

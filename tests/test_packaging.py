@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from gan2hls import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -139,3 +142,8 @@ def test_the_command_of_the_wheel_starts(python: Path, wheel: Path, tmp_path: Pa
     assert "csim" in run(python.parent / "gan2hls", "--help", cwd=tmp_path)
     version = run(python.parent / "gan2hls", "--version", cwd=tmp_path).split()[-1]
     assert wheel.name.startswith(f"gan2hls-{version}-")
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert __version__ in [heading.split(" ")[0] for heading in headings]

@@ -30,7 +30,7 @@ def run(code: str) -> str:
 def saved_graph(tmp_path: Path) -> Path:
     kind = IntType(8, True)
     op = Requantize(np.array([3, 5]), np.array([1, -1]), 2, kind.min, kind.max, kind, 0.5)
-    Graph(TensorType((1, 1, 2), kind, 0.5), (Node("scale", op),), (2,), (2,)).verify().save(tmp_path / "graph")
+    Graph.chain(TensorType((1, 1, 2), kind, 0.5), (Node("scale", op),), (2,), (2,)).verify().save(tmp_path / "graph")
     return tmp_path / "graph"
 
 
@@ -62,4 +62,7 @@ try:
 except UserError as error:
     print(error)
 """
-    assert "unknown op 'resize' (known: conv2d, conv_transpose2d, dense, lookup, requantize, reshape" in run(code)
+    assert (
+        "unknown op 'resize' (known: add, concat, constant, conv2d, conv_transpose2d, dense, input, lookup, requantize"
+        in run(code)
+    )

@@ -2,22 +2,23 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gan2hls
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import write_rtl
-from gan2hls.errors import Gan2HlsError
-from gan2hls.folding import STREAM_DEPTH, Pipeline, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
 from gan2hls.models import latents, shipped_generator
+from gan2hls.network import StandstillError
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Requantize, Reshape
-from gan2hls.schedule import Buffers, Model, predict
+from gan2hls.pipeline import Pipeline, Sizes
+from gan2hls.schedule import Run, predict, timed_network
 from gan2hls.simulate import RtlDesign, simulate_rtl
-from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, rings, with_ring
+from tests.fuzz.chains import describe, draw_chain, draw_folding, least_ring, with_fifo, with_ring
 
 MANY_FRAMES = 20
 """Enough for the buffers between kernels of almost the same speed to fill."""
@@ -48,14 +49,11 @@ def draw_pipeline(rng: np.random.Generator) -> Pipeline:
 
 def shrunk(pipeline: Pipeline) -> Iterator[tuple[str, Pipeline]]:
     """The pipeline with one word or beat less in one buffer, for each that is larger than its kernel alone needs."""
-    for index, words in rings(pipeline).items():
-        if words > least_ring(pipeline, index):
-            yield f"ring of stage {index}", with_ring(pipeline, index, words - 1)
-    for index, stream in enumerate(pipeline.streams):
-        if stream.depth > STREAM_DEPTH:
-            streams = list(pipeline.streams)
-            streams[index] = replace(stream, depth=stream.depth - 1)
-            yield f"stream {index}", replace(pipeline, streams=tuple(streams))
+    for stage, words in pipeline.sizes.rings.items():
+        if words > least_ring(pipeline, stage):
+            yield f"ring of {stage}", with_ring(pipeline, stage, words - 1)
+    for stream, depth in pipeline.sizes.fifos.items():
+        yield f"FIFO in {stream}", with_fifo(pipeline, stream, depth - 1)
 
 
 def test_buffers_are_as_large_as_it_takes_and_no_larger(rng: np.random.Generator) -> None:
@@ -71,16 +69,14 @@ def test_buffers_are_as_large_as_it_takes_and_no_larger(rng: np.random.Generator
             assert ends[-1] - ends[0] > 10 * slowest, f"{what} is too large:\n{describe(pipeline)}"
 
 
-def alone(pipeline: Pipeline, index: int, ring: int) -> float:
+def alone(pipeline: Pipeline, name: str, ring: int) -> float:
     """Mean interval of a MAC kernel whose input always waits and whose output is always taken; infinite if it hangs."""
-    stream = replace(pipeline.streams[index + 1], depth=STREAM_DEPTH)
-    buffers = Buffers([0] * index + [ring], [STREAM_DEPTH] * (index + 2))
-    part = replace(pipeline, stages=pipeline.stages[: index + 1], streams=(*pipeline.streams[: index + 1], stream))
-    run = Model(part).run(buffers, index)
+    stage = next(made for made in pipeline.stages if made.name == name)
+    run = Run(timed_network(pipeline, [stage], Sizes({name: ring})))
     try:
         for _ in range(40):
             run.frame()
-    except Gan2HlsError:
+    except StandstillError:
         return math.inf
     return (run.finished[-1] - run.finished[15]) / 24
 
@@ -90,11 +86,12 @@ def test_the_least_ring_is_the_least(rng: np.random.Generator) -> None:
     tried = 0
     while tried < 60:
         pipeline = draw_pipeline(rng)
-        for index in rings(pipeline):
+        for name in pipeline.sizes.rings:
             tried += 1
-            cycles, least = pipeline.stages[index].cycles, least_ring(pipeline, index)
-            assert alone(pipeline, index, least) == cycles, describe(pipeline)
-            assert least == 1 or alone(pipeline, index, least - 1) > cycles, describe(pipeline)
+            cycles = next(stage.cycles for stage in pipeline.stages if stage.name == name)
+            least = least_ring(pipeline, name)
+            assert alone(pipeline, name, least) == cycles, describe(pipeline)
+            assert least == 1 or alone(pipeline, name, least - 1) > cycles, describe(pipeline)
 
 
 def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
@@ -103,24 +100,24 @@ def test_a_rhythm_of_two_frames_is_not_steady(rng: np.random.Generator) -> None:
     narrow = Requantize(np.full(45, 3), np.zeros(45, int), 6, -32, 31, S6, 1.0)
     layer = ConvTranspose2d(rng.integers(-8, 8, (4, 4, 5, 3)), 4, padding=(2, 2))
     nodes = tuple(Node(f"op{i}", op) for i, op in enumerate((dense, narrow, Reshape((3, 3, 5)), layer)))
-    graph = Graph(TensorType((1, 1, 12), S6, 1.0), nodes, (12, 1, 1), (3, 2, 2)).verify()
+    graph = Graph.chain(TensorType((1, 1, 12), S6, 1.0), nodes, (12, 1, 1), (3, 2, 2)).verify()
     pipeline = make_pipeline(graph, choose_folding(graph, multipliers=57))
     model = predict(pipeline, MANY_FRAMES)
-    assert set(np.diff(model.finished)) == {pipeline.interval_cycles} == {24}
-    assert predict(pipeline).steady
-    ring = max(rings(pipeline))
-    tight = with_ring(pipeline, ring, rings(pipeline)[ring] - 2)
+    assert set(np.diff(model.finished)[-10:]) == {pipeline.interval_cycles} == {24}
+    assert predict(pipeline, most=MANY_FRAMES).steady
+    ring, words = list(pipeline.sizes.rings.items())[-1]
+    tight = with_ring(pipeline, ring, words - 1)
     assert set(np.diff(predict(tight, MANY_FRAMES).finished)) == {24, 26}
-    assert not predict(tight).steady
+    assert not predict(tight, most=MANY_FRAMES).steady
 
 
 def test_a_ring_that_is_too_small_is_told() -> None:
     op = Conv2d(np.ones((2, 2, 1, 1), int), 2)
-    graph = Graph(TensorType((4, 4, 1), S6, 1.0), (Node("op", op),), (1, 4, 4), (1, 3, 3)).verify()
+    graph = Graph.chain(TensorType((4, 4, 1), S6, 1.0), (Node("op", op),), (1, 4, 4), (1, 3, 3)).verify()
     pipeline = make_pipeline(graph, {"op": Fold(1, 1)})
-    assert predict(with_ring(pipeline, 0, 6)).interval_cycles >= pipeline.interval_cycles
-    with pytest.raises(Gan2HlsError, match="a ring of 5 words is too small: its kernel waits for ever"):
-        predict(with_ring(pipeline, 0, 5))
+    assert predict(with_ring(pipeline, "u_op", 6)).interval_cycles >= pipeline.interval_cycles
+    with pytest.raises(StandstillError, match="comes to a standstill: u_op waits for room in its ring of 5 words$"):
+        predict(with_ring(pipeline, "u_op", 5))
 
 
 def test_prediction(rng: np.random.Generator) -> None:
@@ -129,7 +126,7 @@ def test_prediction(rng: np.random.Generator) -> None:
     assert len(model.finished) == 4
     assert model.finished[0] == model.latency_cycles
     assert model.finished[3] - model.finished[2] == model.interval_cycles
-    assert list(model.busy) == [stage.name for stage in pipeline.stages]
+    assert list(model.busy) == [stage.name for stage in pipeline.kernels]
     assert 0 < min(model.busy.values()) <= max(model.busy.values()) <= 1
 
 

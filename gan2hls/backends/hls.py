@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gan2hls.arguments import Arrays, named_arrays, side_by_side
+from gan2hls.backends.depths import fork_depths
 from gan2hls.backends.render import render
 from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
-from gan2hls.folding import Pipeline
 from gan2hls.ir import Memory
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.names import top_problem
+from gan2hls.pipeline import STREAM_DEPTH, Bus, Pipeline, Stage, Stream
 from gan2hls.resources import resource
 
 _TEMPLATES = {
@@ -43,7 +46,7 @@ def write_hls(
     name: str = "generator",
     part: str = "xczu7ev-ffvc1156-2-e",
     clock_mhz: float = 200.0,
-    vectors: tuple[np.ndarray, np.ndarray] | None = None,
+    vectors: tuple[Arrays, Arrays] | None = None,
 ) -> None:
     """Write a whole Vitis-HLS project into `directory`; the same arguments give the same bytes.
 
@@ -53,35 +56,40 @@ def write_hls(
         name: of the top function, see `names.top_problem`.
         part: the device, as Vitis writes it.
         clock_mhz: target clock.
-        vectors: inputs and golden outputs, integers of shape (frames, ...) in NHWC order, for the test bench.
+        vectors: inputs and golden outputs, integers of shape (frames, ...) in NHWC order, for the test bench; by name
+            where there are several.
 
     Raises:
         UserError: an argument can not be used; all that is wrong is listed.
     """
     _check(pipeline, name, part, clock_mhz, vectors)
     directory = Path(directory)
-    modules = list(dict.fromkeys(stage.module for stage in pipeline.stages))
+    dataflow = _Dataflow.of(pipeline)
+    modules = list(dict.fromkeys(stage.module for stage in dataflow.stages))
     values: dict[str, Any] = {
         "name": name,
         "part": part,
         "clock_mhz": clock_mhz,
         "period_ns": round(1000.0 / clock_mhz, 4),
-        "streams": pipeline.streams,
-        "stages": pipeline.stages,
+        "streams": dataflow.streams,
+        "stages": dataflow.stages,
+        "slaves": dataflow.slaves,
+        "masters": dataflow.masters,
+        "ports": dataflow.slaves + dataflow.masters,
         "modules": modules,
-        "axis_bits": max(bus_bits(pipeline.input), bus_bits(pipeline.output)),
+        "axis_bits": max(bus_bits(bus.stream) for bus in pipeline.slaves + pipeline.masters),
     }
     for template, path in _TEMPLATES.items():
         write_text(directory / path.format(name=name), render(template, **values))
-    for stage in pipeline.stages:
+    for stage in dataflow.stages:
         if stage.memories:
             text = render("hls/memories.h.j2", stage=stage, rows=_rows(stage.memories))
             write_text(directory / "firmware" / "memories" / f"{stage.name}.h", text)
     for header in kernel_headers(modules):
         write_text(directory / "kernels" / header, resource("hw", "hls", header).read_text())
     if vectors is not None:
-        for file, frames in zip(("input.dat", "golden.dat"), vectors, strict=True):
-            write_text(directory / "testbench" / file, _frame_lines(frames))
+        for file, frames, names in zip(("input.dat", "golden.dat"), vectors, _port_names(pipeline), strict=True):
+            write_text(directory / "testbench" / file, _frame_lines(side_by_side(named_arrays(names, frames, file))))
 
 
 def kernel_headers(modules: Iterable[str]) -> list[str]:
@@ -104,32 +112,73 @@ def part_problems(part: str) -> Iterator[str]:
         yield f"part {part!r} is not a device name; use letters, digits, '_', '.', ':' and '-'"
 
 
-def _check(
-    pipeline: Pipeline, name: str, part: str, clock_mhz: float, vectors: tuple[np.ndarray, np.ndarray] | None
-) -> None:
+def _check(pipeline: Pipeline, name: str, part: str, clock_mhz: float, vectors: tuple[Arrays, Arrays] | None) -> None:
     problems = []
     if problem := top_problem(name):
         problems.append(problem)
     problems += part_problems(part)
     problems += number_problems("clock_mhz", clock_mhz, CLOCKS_MHZ)
-    if len(pipeline.streams) != len(pipeline.stages) + 1:
-        problems.append(
-            f"the pipeline has {len(pipeline.stages)} stages and {len(pipeline.streams)} streams; "
-            "streams are one more than stages"
-        )
-    for what, stream in (("input", pipeline.input), ("output", pipeline.output)):
-        if bus_bits(stream) > _WIDEST:
-            lanes = f"{stream.lanes} lanes of {stream.bits} bits"
-            problems.append(f"the {what} has {lanes}; use fewer, ap_uint holds {_WIDEST} bits")
+    for what, buses in (("input", pipeline.slaves), ("output", pipeline.masters)):
+        for bus in buses:
+            if bus_bits(bus.stream) > _WIDEST:
+                lanes = f"{bus.stream.lanes} lanes of {bus.stream.bits} bits"
+                said = f"the {what}" if len(buses) == 1 else f"{what} {bus.name}"
+                problems.append(f"{said} has {lanes}; use fewer, ap_uint holds {_WIDEST} bits")
     if vectors is not None:
-        ends = zip(("input", "golden output"), vectors, (pipeline.streams[0], pipeline.streams[-1]), strict=True)
-        for what, frames, stream in ends:
-            elements = stream.pixels * stream.channels
-            if frames.ndim < 2 or frames[0].size != elements:
-                problems.append(f"{what} vectors have shape {frames.shape}; each frame must have {elements} elements")
-        if len(vectors[0]) != len(vectors[1]):
-            problems.append(f"there are {len(vectors[0])} input frames and {len(vectors[1])} golden output frames")
+        problems += _vector_problems(pipeline, vectors)
     raise_problems(problems, "the HLS project can not be written:")
+
+
+def _vector_problems(pipeline: Pipeline, vectors: tuple[Arrays, Arrays]) -> Iterator[str]:
+    counts = set()
+    for what, given, buses in zip(
+        ("input", "golden output"), vectors, (pipeline.slaves, pipeline.masters), strict=True
+    ):
+        named = named_arrays([bus.name for bus in buses], given, what)
+        for bus in buses:
+            frames, elements = named[bus.name], bus.stream.pixels * bus.stream.channels
+            counts.add(len(frames))
+            if frames.ndim < 2 or frames[0].size != elements:
+                said = what if len(buses) == 1 else f"{what} {bus.name}"
+                yield f"{said} vectors have shape {frames.shape}; each frame must have {elements} elements"
+    if len(counts) > 1:
+        yield f"there are {' and '.join(map(str, sorted(counts)))} frames of inputs and golden outputs"
+
+
+def _port_names(pipeline: Pipeline) -> tuple[list[str], list[str]]:
+    return list(pipeline.inputs), list(pipeline.outputs)
+
+
+@dataclass(frozen=True)
+class _Dataflow:
+    """A pipeline as C++ has it. A FIFO is no process: the streams before and behind it are one, as deep as both.
+
+    Attributes:
+        stages: those that are processes.
+        streams: each with the beats that it holds.
+        slaves, masters: the ports.
+    """
+
+    stages: list[Stage]
+    streams: list[tuple[Stream, int]]
+    slaves: tuple[Bus, ...]
+    masters: tuple[Bus, ...]
+
+    @staticmethod
+    def of(pipeline: Pipeline) -> "_Dataflow":
+        processes, fifos = pipeline.kernels, pipeline.sizes.fifos
+        before = {fifo.outputs[0]: fifo.inputs[0] for fifo in pipeline.stages if fifo not in processes}
+        forked = fork_depths(pipeline)
+        stages = [replace(stage, inputs=tuple(before.get(n, n) for n in stage.inputs)) for stage in processes]
+        streams = []
+        for name, stream in pipeline.streams.items():
+            if name not in before:
+                streams.append((stream, max(STREAM_DEPTH + fifos.get(name, 0), forked.get(name, 0))))
+        masters = tuple(
+            replace(bus, stream=pipeline.streams[before.get(bus.stream.name, bus.stream.name)])
+            for bus in pipeline.masters
+        )
+        return _Dataflow(stages, streams, pipeline.slaves, masters)
 
 
 def _rows(memories: dict[str, Memory]) -> dict[str, list[list[int]]]:

@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gan2hls.backends.render import render
 from gan2hls.errors import raise_problems
 from gan2hls.files import is_file, read_bytes, write_text
-from gan2hls.folding import Pipeline, Stage, Stream
 from gan2hls.ir import Memory
 from gan2hls.names import top_problem
+from gan2hls.pipeline import Bus, Pipeline, Stage, Stream
 from gan2hls.resources import resource
 
 MOST_NAMED = 5
@@ -33,8 +34,8 @@ class _Instance:
     name: str
     module: str
     parameters: dict[str, int | str]
-    source: str
-    sink: str
+    sources: tuple[str, ...]
+    sinks: tuple[str, ...]
 
 
 def bus_bits(stream: Stream) -> int:
@@ -109,16 +110,15 @@ def _memory_problem(path: Path, words: int, digits: int) -> str:
 
 def _sources(pipeline: Pipeline, name: str) -> Iterator[tuple[str, str]]:
     """Path and text of each source, `sources.f` last."""
-    wires, instances = _wiring(pipeline, name)
+    instances = _instances(pipeline, name)
     top = render(
         "rtl/top.sv.j2",
         name=name,
-        stages=pipeline.stages,
-        input=pipeline.input,
-        output=pipeline.output,
-        input_width=bus_bits(pipeline.input),
-        output_width=bus_bits(pipeline.output),
-        wires=wires,
+        kernels=pipeline.kernels,
+        in_a_row=all(len(stage.inputs) == len(stage.outputs) == 1 for stage in pipeline.stages),
+        slaves=[_bus_values(bus) for bus in pipeline.slaves],
+        masters=[_bus_values(bus) for bus in pipeline.masters],
+        wires=_wires(pipeline),
         instances=instances,
     )
     yield f"{name}.sv", top
@@ -150,36 +150,43 @@ def _memory_parameter(top: str, stage: Stage, key: str, memory: Memory) -> str:
     return f'"{first.removesuffix("_00.mem") if others else first}"'
 
 
-def _wiring(pipeline: Pipeline, name: str) -> tuple[list[_Wire], list[_Instance]]:
-    """Wires from input to output, and the kernels and FIFOs between them, each from one wire to the next."""
-    wires: list[_Wire] = []
-    instances: list[_Instance] = []
+def _bus_values(bus: Bus) -> dict[str, Any]:
+    """What the templates need to know of a port."""
+    return {
+        "prefix": bus.prefix,
+        "name": bus.name,
+        "stream": bus.stream,
+        "width": bus_bits(bus.stream),
+        "used": bus.stream.lanes * bus.stream.bits,
+    }
 
-    def wire(wire_name: str, stream: Stream) -> str:
-        wires.append(_Wire(wire_name, stream.lanes * stream.bits))
-        return wire_name
 
-    source = wire(pipeline.input.name, pipeline.input)
-    for index, stream in enumerate(pipeline.streams):
-        if fifo := stream.fifo:
-            sink = wire(f"{stream.name}_out", stream)
-            instances.append(_Instance(fifo.name, fifo.module, {**fifo.parameters}, source, sink))
-            source = sink
-        if index < len(pipeline.stages):
-            stage = pipeline.stages[index]
-            files = {
-                _parameter(key): _memory_parameter(name, stage, key, memory) for key, memory in stage.memories.items()
-            }
-            sink = wire(pipeline.streams[index + 1].name, pipeline.streams[index + 1])
-            instances.append(_Instance(stage.name, stage.module, {**stage.parameters, **files}, source, sink))
-            source = sink
-    return wires, instances
+def _wires(pipeline: Pipeline) -> list[_Wire]:
+    """One for each stream: those that enter, and then those that each stage gives."""
+    names = [*pipeline.inputs.values(), *(name for stage in pipeline.stages for name in stage.outputs)]
+    streams = (pipeline.streams[name] for name in names)
+    return [_Wire(stream.name, stream.lanes * stream.bits) for stream in streams]
+
+
+def _instances(pipeline: Pipeline, top: str) -> list[_Instance]:
+    """The stages, with the names of their memory files."""
+    made = []
+    for stage in pipeline.stages:
+        files = {_parameter(key): _memory_parameter(top, stage, key, memory) for key, memory in stage.memories.items()}
+        lists: dict[str, int | str] = {key: list_literal(values) for key, values in stage.kernel.lists.items()}
+        parameters: dict[str, int | str] = {**stage.parameters, **lists, **files}
+        made.append(_Instance(stage.name, stage.module, parameters, stage.inputs, stage.outputs))
+    return made
 
 
 def bench_text(designs: Sequence[tuple[str, Pipeline]]) -> str:
     """A module `bench` that holds several designs (top's name, pipeline), their ports prefixed with the top's name."""
     values = [
-        {"top": top, "input_width": bus_bits(pipeline.input), "output_width": bus_bits(pipeline.output)}
+        {
+            "top": top,
+            "slaves": [_bus_values(bus) for bus in pipeline.slaves],
+            "masters": [_bus_values(bus) for bus in pipeline.masters],
+        }
         for top, pipeline in designs
     ]
     return render("rtl/bench.sv.j2", designs=values)
@@ -188,6 +195,11 @@ def bench_text(designs: Sequence[tuple[str, Pipeline]]) -> str:
 def _parameter(memory: str) -> str:
     """Parameter that takes a memory's file: `negative_bias` → `NegativeBiasFile`."""
     return "".join(part.capitalize() for part in memory.split("_")) + "File"
+
+
+def list_literal(values: Sequence[int]) -> str:
+    """Several integers as a parameter, 32 bits each, the first in the low ones."""
+    return "{" + ", ".join(f"32'd{value}" for value in reversed(values)) + "}"
 
 
 def memory_text(memory: Memory) -> str:
@@ -212,16 +224,16 @@ def kernel_sources(modules: Iterable[str]) -> list[str]:
     """The modules of `hw/rtl` that these modules need, themselves included, those needed first."""
     found: list[str] = []
 
-    def add(module: str) -> None:
+    def need(module: str) -> None:
         path = resource("hw", "rtl") / f"{module}.sv"
         if module in found or not path.exists():
             return
         for name in _INSTANCE.findall(path.read_text()):
             if name != module:
-                add(name)
+                need(name)
         if module not in found:
             found.append(module)
 
     for module in modules:
-        add(module)
+        need(module)
     return found

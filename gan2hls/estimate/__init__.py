@@ -5,13 +5,11 @@ what yosys counted (`benchmarks/estimate.py`).
 """
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gan2hls.errors import raise_problems
-from gan2hls.estimate.features import Counted, count
-from gan2hls.estimate.memories import shapes
+from gan2hls.estimate.features import Counted, count_kernel
 from gan2hls.estimate.model import Model, shipped_model
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline, Stage
@@ -152,7 +150,7 @@ def estimate(
     part = target_of(target) if isinstance(target, str) else target
     raise_problems(number_problems("clock", clock_mhz, CLOCKS_MHZ))
     time, known, family = predict(pipeline), model or shipped_model(), part.family
-    counted = [(stage, count_stage(stage, family.name)) for stage in instances(pipeline)]
+    counted = [(stage, count_stage(stage, family.name)) for stage in pipeline.stages]
     slowest = max(stage.cycles for stage, _ in counted)
     first = next(stage for stage, _ in counted if stage.cycles == slowest)
     layers = tuple(
@@ -177,17 +175,9 @@ def estimate(
     )
 
 
-def instances(pipeline: Pipeline) -> Iterator[Stage]:
-    """What the top module holds: the kernels, and the FIFOs of streams that are deeper than a kernel's own buffer."""
-    for index, stream in enumerate(pipeline.streams):
-        if fifo := stream.fifo:
-            yield fifo
-        yield from pipeline.stages[index : index + 1]
-
-
 def count_stage(stage: Stage, family: str) -> Counted:
     """What is exact about a stage, and the features of what is not."""
-    return count(stage.module, stage.parameters, shapes(stage), family)
+    return count_kernel(stage.kernel, family)
 
 
 def stage_usage(counted: Counted, family: str, model: Model) -> Usage:
@@ -207,8 +197,8 @@ def _layer(
 ) -> LayerEstimate:
     fold, utilization = "", None
     if stage.node:
-        node, tensor = next((node, tensor) for node, tensor, _ in pipeline.graph.steps() if node.name == stage.node)
+        node, tensors = next((node, tensors) for node, tensors, _ in pipeline.graph.steps() if node.name == stage.node)
         fold = str(pipeline.folding[stage.node])
         if stage.kernel.weighted:
-            utilization = node.op.macs(tensor) / (interval * stage.kernel.multipliers)
+            utilization = node.op.macs(*tensors) / (interval * stage.kernel.multipliers)
     return LayerEstimate(stage.name, stage.module, stage.node, fold, stage.cycles, utilization, limiting, usage)

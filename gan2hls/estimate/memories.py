@@ -6,33 +6,9 @@ taken; plain logic costs a unit a bit, or a small share of one where nothing is 
 `passes/memory/memory_libmap.cc`; the cells' costs are those of `techlibs/*/brams*.txt` and `lutrams*.txt`.)
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from gan2hls.ir import Memory
-from gan2hls.pipeline import Stage
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A memory: `kind` as in `synth.MemoryUsage`, words, bits of a word that are not constant, and ports."""
-
-    kind: str
-    words: int
-    bits: int
-    reads: int = 1
-    written: bool = False
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """What a memory becomes: "block RAM", "LUT RAM" or "logic", block RAMs, and LUTs that are memory."""
-
-    where: str
-    block_rams: float = 0.0
-    luts: float = 0.0
+from gan2hls.counting import Mapped, Shape
 
 
 @dataclass(frozen=True)
@@ -118,17 +94,17 @@ def map_memory(shape: Shape, family: str) -> Mapped:
     for ram in _RAMS[family]:
         if (ram.ram_ports if shape.written else ram.rom_ports) == 0:
             continue
-        cost, cells = _geometry(shape, ram)
+        cost, cells, rows = _geometry(shape, ram)
         if cost < best:
             best = int(cost)  # as yosys keeps it: where two cost the same but for a fraction, the first one is taken
-            found = Mapped("block RAM" if ram.block else "LUT RAM", cells * ram.block, cells * ram.luts)
+            found = Mapped("block RAM" if ram.block else "LUT RAM", cells * ram.block, cells * ram.luts, rows)
     return found
 
 
-def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int]:
-    """Cost and number of cells at the cheapest width."""
+def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int, int]:
+    """Cost, number of cells, and rows of them, at the cheapest width."""
     copies = -(-shape.reads // (ram.ram_ports if shape.written else ram.rom_ports))
-    found: tuple[float, int] | None = None
+    found: tuple[float, int, int] | None = None
     for index, width in enumerate(ram.widths):
         if shape.written and index < min(ram.least, 3):
             continue
@@ -141,54 +117,6 @@ def _geometry(shape: Shape, ram: _Ram) -> tuple[float, int]:
         if shape.written and rows > 1:
             cost += 0.5 * rows
         if found is None or cost < int(found[0]):  # yosys keeps the best cost as an integer
-            found = cost, cells * copies
+            found = cost, cells * copies, rows
     assert found is not None
     return found
-
-
-def shapes(stage: Stage) -> tuple[Shape, ...]:
-    """The memories of a kernel, in the order of the RTL."""
-    return (*_written(stage), *_read_only(stage))
-
-
-def _written(stage: Stage) -> Iterator[Shape]:
-    values = stage.parameters
-    if stage.module == "fifo" and values["Depth"] > 2:
-        yield Shape("buffer", values["Depth"] - 1, values["Bits"] + 1, written=True)
-    if stage.module == "upsample":
-        words = 2 * values["InWidth"] * -(-values["Channels"] // values["Lanes"])
-        yield Shape("buffer", words, values["Lanes"] * values["Bits"], written=True)
-    if "RingPixels" in values:
-        full, rest = divmod(values["InChannels"], values["Simd"])
-        ring = Shape("ring", values["RingPixels"] * full, values["Simd"] * values["InBits"], written=True)
-        yield from [ring] * (values.get("TapRows", 1) * values.get("TapCols", 1))
-        if rest:
-            ring = Shape("ring", values["RingPixels"], rest * values["InBits"], written=True)
-            yield from [ring] * (values.get("RestRows", 1) * values.get("RestCols", 1))
-
-
-def _read_only(stage: Stage) -> Iterator[Shape]:
-    values = stage.parameters
-    for key, memory in stage.memories.items():
-        depth = len(memory.words)
-        if key == "weights":
-            bank = values.get("BankWords", 0) or depth
-            for start in range(0, depth, bank):
-                words = memory.words[start : start + bank]
-                yield Shape("weights", len(words), _varying_bits(words, memory))
-        elif key == "codebook":
-            lanes = values["Simd"] * values.get("TapRows", 1) * values.get("TapCols", 1)
-            yield from [Shape("constants", depth, _varying_bits(memory.words, memory))] * (values["Pe"] * lanes)
-        elif key == "table":
-            bits = _varying_bits(memory.words, memory)
-            for lane in range(0, values["Lanes"], 2):
-                yield Shape("constants", depth, bits, reads=min(2, values["Lanes"] - lane))
-        else:
-            yield Shape("constants", depth, _varying_bits(memory.words, memory))
-
-
-def _varying_bits(words: np.ndarray, memory: Memory) -> int:
-    """Bits of a word that are not the same in all words: yosys stores no others."""
-    codes = words.astype(np.int64) & ((1 << memory.bits) - 1)
-    varying = np.bitwise_or.reduce(codes, axis=0) & ~np.bitwise_and.reduce(codes, axis=0)
-    return int(sum(int(value).bit_count() for value in np.ravel(varying)))

@@ -5,26 +5,67 @@ size, so that relative errors are what is made small.
 """
 
 import functools
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from gan2hls.errors import Gan2HlsError
-from gan2hls.estimate.features import Features
+from gan2hls.counting.names import FEATURES, FITTED, Feature, Machine, differences
+from gan2hls.counting.tally import Features
+from gan2hls.errors import UserError, raise_problems
+from gan2hls.files import read_json
 from gan2hls.resources import resource
+from gan2hls.targets import FAMILIES
 
 Coefficients = dict[str, dict[str, dict[str, dict[str, float]]]]
-"""Family → "luts" or "flip_flops" → kind of kernel → feature → coefficient."""
+"""Family → "luts" or "flip_flops" → `Machine` → `Feature` → coefficient: those that `counting.names` declares."""
 
-Row = tuple[Features, float, float]
+Row = tuple[Mapping[str, float], float, float]
 """Features, what was counted, and how much the row matters."""
+
+UNFITTED: dict[str, dict[str, float]] = {
+    "luts": {
+        Feature.ONE: 0.0,
+        Feature.FUNCTIONS: 1.0,
+        Feature.SUMS: 1.0,
+        Feature.MEMORY_LUTS: 1.0,
+        Feature.STORED_BITS: 0.5,
+        Feature.SOFT_PRODUCTS: 1.0,
+        Feature.SOFT_PRODUCT_ROWS: 0.0,
+        Feature.MULTIPLIER_SUMS: 1.0,
+    },
+    "flip_flops": {
+        Feature.ONE: 0.0,
+        Feature.REGISTERS: 1.0,
+        Feature.STORED_BITS: 1.0,
+        Feature.SOFT_MEMORY_OUTPUTS: 1.0,
+        Feature.SECOND_REGISTERS_OF_SOFT_MEMORY: 1.0,
+        Feature.SECOND_REGISTERS_OF_BLOCK_RAM: 1.0,
+        Feature.PRODUCTS_IN_LUTS: 1.0,
+        Feature.PRODUCTS_IN_MULTIPLIERS: 1.0,
+        Feature.ABSORBED_PRODUCTS: 0.0,
+    },
+}
+"""Coefficients of `Machine.COUNTED` on every family: a flip-flop a bit of a register, a LUT a bit of an adder."""
+
+UNFITTED_TABLES: dict[int, dict[str, float]] = {
+    4: {Feature.TABLE_BITS: 2.0, Feature.TABLE_OUTPUTS: 0.5},
+    6: {Feature.TABLE_BITS: 5.5, Feature.TABLE_OUTPUTS: 2.0},
+}
+"""Further ones by the inputs of a LUT: what yosys makes of tables without order, as constants are; it finds no LUT of
+six inputs that holds 64 of their bits."""
 
 _ROUNDS = 400
 _FIRM = 100.0
 _FLOOR = 30.0
 """Below about as many LUTs or flip-flops, absolute errors are made small in place of relative ones."""
+
+
+def unfitted(family: str, what: str) -> dict[str, float]:
+    """Coefficients of `Machine.COUNTED`."""
+    tables = UNFITTED_TABLES[FAMILIES[family].lut_inputs] if what == "luts" else {}
+    return {**UNFITTED[what], **tables}
 
 
 @dataclass(frozen=True)
@@ -33,25 +74,61 @@ class Model:
 
     The errors, in percent, by family: sMAPE as "luts" and "flip_flops", the largest one as "worst_luts" and
     "worst_flip_flops", and of how many "networks".
+
+    Raises:
+        UserError: coefficients that are not those of the declared features; all that is wrong at once.
     """
 
     coefficients: Coefficients
     tools: dict[str, str]
     errors: dict[str, dict[str, float]]
 
-    def resources(self, family: str, what: str, machine: str, features: Features) -> float:
+    def __post_init__(self) -> None:
+        raise_problems(_problems(self.coefficients))
+
+    def resources(self, family: str, what: str, machine: Machine, features: Features) -> float:
         """LUTs or flip-flops of a kernel, outside of memories of LUTs."""
-        known = self.coefficients[family][what].get(machine)
-        if known is None:
-            raise Gan2HlsError(f"{machine}: no estimate of its {what}; run `make fit-estimate`")
-        return sum(known.get(name, 0.0) * value for name, value in features.items())
+        known = unfitted(family, what) if machine is Machine.COUNTED else self.coefficients[family][what][machine]
+        return sum(known[feature] * value for feature, value in features.items())
+
+
+def _problems(coefficients: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> Iterator[str]:
+    for family in FAMILIES:
+        for what in ("luts", "flip_flops"):
+            machines = coefficients.get(family, {}).get(what, {})
+            for unknown in machines.keys() - set(FITTED):
+                yield f"{family}, {what}: unknown kind of kernel {unknown!r}; known: {', '.join(FITTED)}"
+            for machine in FITTED:
+                declared = FEATURES[machine]
+                where = f"{family}, {what} of {machine}"
+                if machine not in machines:
+                    yield f"{where}: no coefficients"
+                    continue
+                yield from (f"{where}: {line}" for line in differences(machines[machine], getattr(declared, what)))
+    for family in coefficients.keys() - FAMILIES.keys():
+        yield f"unknown family {family!r}; known: {', '.join(FAMILIES)}"
+
+
+def read_model(path: Path) -> Model:
+    """A model from a file that `benchmarks/estimate.py` wrote.
+
+    Raises:
+        UserError: names the file: not readable, or features that are unknown or missing.
+    """
+    values = read_json(path)
+    try:
+        return Model(values["coefficients"], values["tools"], values["unseen_percent"])
+    except (AttributeError, KeyError, TypeError):
+        raise UserError(f"{path}: no coefficients of an estimate; run `make fit-estimate`") from None
+    except UserError as error:
+        lines = str(error).splitlines()
+        raise UserError("\n".join([*(f"{path}: {line}" for line in lines), "run `make fit-estimate`"])) from None
 
 
 @functools.cache
 def shipped_model() -> Model:
     """The model that comes with gan2hls."""
-    values = json.loads(resource("gan2hls", "estimate", "model.json").read_text())
-    return Model(values["coefficients"], values["tools"], values["unseen_percent"])
+    return read_model(resource("gan2hls", "estimate") / "model.json")
 
 
 def fit(

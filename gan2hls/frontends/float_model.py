@@ -1,4 +1,4 @@
-"""The float model: a chain of named layers, each with its shapes and its effective weights.
+"""The float model: a graph of named layers, each with its inputs, its shapes and its effective weights.
 
 It is what every frontend gives and what the quantizer reads. Shapes are torch's, without the batch: `(features,)` or
 `(channels, height, width)`. Nothing here is trainable: what dropout, spectral norm, weight norm or batch statistics
@@ -6,12 +6,16 @@ contribute in eval mode is already contained in the numbers.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+
+from gan2hls.errors import raise_problems
+from gan2hls.frontends.running import by_name, run_steps
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -46,16 +50,19 @@ class FloatLayer:
 
     Args:
         name: the module's qualified name ("net.0"), or the name of the traced function ("relu_1"); unique in a model.
-        in_shape: shape of its input, without the batch.
+        in_shape: shape of its input (of the first one, where there are several), without the batch.
         out_shape: shape of its output, without the batch.
+        inputs: names of the layers, or inputs of the model, whose values it takes.
     """
 
     name: str
     in_shape: Shape
     out_shape: Shape
+    inputs: tuple[str, ...]
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Give the output `(batch, *out_shape)` of an input `(batch, *in_shape)`."""
+    # The one signature that others may narrow: most layers take one tensor, joins several.
+    def forward(self, *xs: Any, **_: Any) -> torch.Tensor:
+        """Give the output `(batch, *out_shape)` of inputs `(batch, *in_shape)`."""
         raise AssertionError(f"{type(self).__name__} has no forward")
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -146,6 +153,17 @@ class ActivationLayer(FloatLayer):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class PReluLayer(FloatLayer):
+    """A leaky ReLU with a slope for each channel: `y = x`, where that is negative `x * slope[c]`."""
+
+    slope: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """See `FloatLayer.forward`."""
+        return F.prelu(x, self.slope.to(x.dtype))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class UpsampleLayer(FloatLayer):
     """Nearest-neighbour upsampling: each pixel becomes `factor[0]` rows of `factor[1]` pixels."""
 
@@ -165,28 +183,133 @@ class ReshapeLayer(FloatLayer):
         return x.reshape(x.shape[0], *self.out_shape)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConstantLayer(FloatLayer):
+    """`value` `(*out_shape)`, the same for each sample; it reads nothing."""
+
+    value: torch.Tensor
+
+    def forward(self) -> torch.Tensor:
+        """Give the value as a batch of one, which joins broadcast."""
+        return self.value[None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AddLayer(FloatLayer):
+    """The sum of two or more values of one shape."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """See `FloatLayer.forward`."""
+        total = xs[0]
+        for x in xs[1:]:
+            total = total + x
+        return total
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SubLayer(FloatLayer):
+    """The first value less the second one, which has the same shape."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """See `FloatLayer.forward`."""
+        first, second = xs
+        return first - second
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConcatLayer(FloatLayer):
+    """The channels of two or more values one after the other."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """See `FloatLayer.forward`."""
+        return torch.cat(xs, 1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SliceLayer(FloatLayer):
+    """The channels from `start` up to, but without, `stop`."""
+
+    start: int
+    stop: int
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """See `FloatLayer.forward`."""
+        return x[:, self.start : self.stop]
+
+
 @dataclass(frozen=True, eq=False)
 class FloatModel:
-    """A chain of layers.
+    """Layers from one or several inputs to one or several outputs.
 
     Args:
-        input_shape: shape of the input, without the batch.
-        layers: in order; each one's `in_shape` is the `out_shape` of the one before.
+        inputs: shape of each input, without the batch, by name.
+        layers: each one behind those that it reads.
+        outputs: names of the layers whose values leave the model.
+
+    Raises:
+        UserError: an input of no layer, a result that nobody uses, shapes that do not match at a join.
     """
 
-    input_shape: Shape
+    inputs: Mapping[str, Shape]
     layers: tuple[FloatLayer, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        raise_problems(self._problems(), "the float model is not valid:")
+
+    def _problems(self) -> Iterator[str]:
+        shapes = dict(self.inputs)
+        used = {*self.outputs, *(name for layer in self.layers for name in layer.inputs)}
+        for layer in self.layers:
+            unknown = [name for name in layer.inputs if name not in shapes]
+            yield from (f"{layer.name}: its input {name!r} is not a layer before it or an input" for name in unknown)
+            if layer.name in shapes:
+                yield f"{layer.name}: two layers, or a layer and an input, have this name"
+            if not unknown and layer.inputs and shapes[layer.inputs[0]] != layer.in_shape:
+                yield f"{layer.name}: its input has the shape {shapes[layer.inputs[0]]}; {layer.in_shape} is needed"
+            if not unknown and len(layer.inputs) > 1:
+                found = join_problems(type(layer), [shapes[name] for name in layer.inputs])
+                yield from (f"{layer.name}: {problem}" for problem in found)
+            shapes[layer.name] = layer.out_shape
+            if layer.name not in used:
+                yield f"{layer.name}: nobody uses its result"
+        yield from (f"input {name!r}: nobody uses it" for name in self.inputs if name not in used)
+        yield from (f"output {name!r}: there is no such layer" for name in self.outputs if name not in shapes)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of the only input, without the batch."""
+        (shape,) = self.inputs.values()
+        return shape
+
+    @property
+    def output_shapes(self) -> dict[str, Shape]:
+        """Shape of each output, without the batch, by name."""
+        shapes = {**self.inputs, **{layer.name: layer.out_shape for layer in self.layers}}
+        return {name: shapes[name] for name in self.outputs}
 
     @property
     def output_shape(self) -> Shape:
-        """Shape of the output, without the batch."""
-        return self.layers[-1].out_shape if self.layers else self.input_shape
+        """Shape of the only output, without the batch."""
+        (shape,) = self.output_shapes.values()
+        return shape
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Give the output `(batch, *output_shape)` of an input `(batch, *input_shape)` in the dtype of the weights."""
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
+    @property
+    def users(self) -> Counter[str]:
+        """How many layers, and outputs, take the value of each layer and input."""
+        return Counter([*self.outputs, *(name for layer in self.layers for name in layer.inputs)])
+
+    def forward(self, x: Any) -> Any:
+        """Compute the outputs in the dtype of the weights.
+
+        Args:
+            x: `(batch, *input_shape)`, or a mapping of such tensors by the names of the inputs.
+
+        Returns:
+            `(batch, *output_shape)`, or with several outputs a dictionary of such tensors by name.
+        """
+        found = run_steps(self.layers, by_name(x, tuple(self.inputs)), self.outputs)
+        return found if len(found) > 1 else found[self.outputs[0]]
 
     __call__ = forward
 
@@ -196,17 +319,45 @@ class FloatModel:
         for layer in self.layers:
             doubled: dict[str, Any] = {name: value.double() for name, value in layer.tensors().items()}
             layers.append(dataclasses.replace(layer, **doubled))
-        return FloatModel(self.input_shape, tuple(layers))
+        return dataclasses.replace(self, layers=tuple(layers))
 
 
-def merge_reshapes(layers: list[FloatLayer]) -> list[FloatLayer]:
-    """Make one reshape of neighbouring ones (under the name of the first) and drop those that change nothing."""
-    merged: list[FloatLayer] = []
+def join_problems(kind: type[FloatLayer], shapes: Sequence[Shape]) -> Iterator[str]:
+    """Yield what is wrong with the shapes that meet at a join."""
+    listed = " and ".join(map(str, shapes))
+    if issubclass(kind, ConcatLayer):
+        if len({shape[1:] for shape in shapes}) > 1:
+            yield f"joins the channels of {listed}; equal heights and widths are needed"
+    elif len(set(shapes)) > 1:
+        yield f"joins values of the shapes {listed}; equal ones are needed"
+
+
+def merge_reshapes(layers: Sequence[FloatLayer], outputs: Sequence[str]) -> tuple[list[FloatLayer], tuple[str, ...]]:
+    """Make one reshape of those in a row, drop those that change nothing; give the layers and outputs that are left.
+
+    A row has the name of its first reshape, unless others read that one too.
+    """
+    users = Counter([*outputs, *(name for layer in layers for name in layer.inputs)])
+    merged: dict[str, FloatLayer] = {}
+    renamed: dict[str, str] = {}
     for layer in layers:
-        if isinstance(layer, ReshapeLayer) and merged and isinstance(merged[-1], ReshapeLayer):
-            before = merged.pop()
-            layer = ReshapeLayer(name=before.name, in_shape=before.in_shape, out_shape=layer.out_shape)
+        own_name = layer.name
+        layer = dataclasses.replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
+        before = merged.get(layer.inputs[0]) if layer.inputs else None
+        if isinstance(layer, ReshapeLayer) and isinstance(before, ReshapeLayer):
+            users[before.name] -= 1
+            alone = users[before.name] == 0
+            if alone:
+                del merged[before.name]
+            else:
+                users[before.inputs[0]] += 1
+            layer = dataclasses.replace(before, name=before.name if alone else own_name, out_shape=layer.out_shape)
         if isinstance(layer, ReshapeLayer) and layer.in_shape == layer.out_shape:
+            renamed[own_name] = layer.inputs[0]
+            users[layer.inputs[0]] += users[own_name] - 1
             continue
-        merged.append(layer)
-    return merged
+        if layer.name != own_name:
+            renamed[own_name] = layer.name
+            users[layer.name] = users[own_name]
+        merged[layer.name] = layer
+    return list(merged.values()), tuple(renamed.get(name, name) for name in outputs)

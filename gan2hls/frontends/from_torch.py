@@ -6,7 +6,7 @@ show (hooks, randomness) ends in an error instead of different hardware.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from gan2hls import files
-from gan2hls.errors import UserError, raise_problems
+from gan2hls.errors import UserError, raise_problems, shown
 from gan2hls.frontends.float_model import FloatModel, Shape
-from gan2hls.frontends.reading import read_module_layers
-from gan2hls.frontends.tracing import short
+from gan2hls.frontends.reading import call_arguments, input_names, read_module_layers
+from gan2hls.frontends.running import run_steps
+from gan2hls.frontends.tracing import call, short
 from gan2hls.models.architecture import Chain, build_module, read_architecture
 from gan2hls.models.weights import load_weights, read_state_dict, tensor_problem
 
@@ -51,12 +52,13 @@ def load(source: nn.Module | Path | str, *, architecture: Path | str | Mapping[s
     return _usable_copy(module)
 
 
-def trace(module: nn.Module, input_shape: Shape | None = None) -> FloatModel:
-    """Read a module as a chain of layers.
+def trace(module: nn.Module, input_shape: Shape | Mapping[str, Shape] | None = None) -> FloatModel:
+    """Read a module as a graph of layers.
 
     Args:
         module: any module that torch.fx can trace; it is not changed, and read as in eval mode.
-        input_shape: shape of one input without the batch: `(features,)` or `(channels, height, width)`. A module that
+        input_shape: shape of one input without the batch: `(features,)` or `(channels, height, width)`; with several
+            inputs, or other than the first, a mapping of shapes by the names of `forward`'s arguments. A module that
             was built from an architecture knows its own.
 
     Raises:
@@ -66,13 +68,13 @@ def trace(module: nn.Module, input_shape: Shape | None = None) -> FloatModel:
     if not isinstance(module, nn.Module):
         raise _not_a_module(module)
     _check_kind(module)
-    if input_shape is None and isinstance(module, Chain):
-        input_shape = module.architecture.input_shape
-    input_shape = _checked_input_shape(input_shape)
     module = _usable_copy(module)
+    if input_shape is None and isinstance(module, Chain):
+        input_shape = module.architecture.input_shapes
+    input_shapes = _checked_input_shapes(module, input_shape)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        model = read_module_layers(module, input_shape)
-        _check_equal(module, model)
+        model = read_module_layers(module, input_shapes)
+        _check_equal(module, model, tuple(input_shapes))
     return model
 
 
@@ -133,41 +135,64 @@ def _check_tensors(module: nn.Module) -> None:
     raise_problems(problems, "the weights can not be used:")
 
 
-def _checked_input_shape(shape: Shape | None) -> Shape:
-    good = isinstance(shape, tuple | list) and all(
-        isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape
-    )
-    if shape is None or not good or len(shape) not in (1, 3):
-        raise UserError(f"input shape {shape} is not accepted; use (features,) or (channels, height, width), no batch")
-    return tuple(shape)
+def _checked_input_shapes(module: nn.Module, shape: Shape | Mapping[str, Shape] | None) -> dict[str, Shape]:
+    every, needed = input_names(module)
+    given = shape if isinstance(shape, Mapping) else {needed[0]: shape}
+    accepted = ", ".join(every)
+    problems = [f"unknown input {shown(name)} (accepted: {accepted})" for name in given if name not in every]
+    problems += [f"input {name!r} is missing" for name in needed if name not in given and isinstance(shape, Mapping)]
+    for name, one in given.items():
+        good = isinstance(one, tuple | list) and all(
+            isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in one
+        )
+        if not good or one is None or len(one) not in (1, 3):
+            where = f"{name}: " if isinstance(shape, Mapping) else ""
+            problems.append(
+                f"{where}input shape {one} is not accepted; use (features,) or (channels, height, width), no batch"
+            )
+    raise_problems(problems)
+    return {name: tuple(given[name] or ()) for name in every if name in given}
 
 
-def _check_equal(module: nn.Module, model: FloatModel) -> None:
+def _check_equal(module: nn.Module, model: FloatModel, arguments: Sequence[str]) -> None:
     # Three samples, where the trace used two: a batch size written into the module shows here.
-    samples = torch.randn(3, *model.input_shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    samples = {name: torch.randn(3, *shape, generator=generator) for name, shape in model.inputs.items()}
     name = type(module).__name__
     # Each gets samples of its own, which it may change.
+    copies = [sample.clone() for sample in samples.values()]
     try:
-        expected = module(samples.clone())
+        result = call(module, call_arguments(module, arguments), dict(zip(arguments, copies, strict=True)))
     except Exception as error:
         raise UserError(f"{name}: works for a batch of 2 but not of 3: {short(error)}") from error
-    given = model.forward(samples.clone())
+    outputs = list(result.values()) if isinstance(result, dict) else result
+    several = list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+    given = run_steps(model.layers, {name: sample.clone() for name, sample in samples.items()}, model.outputs)
+    for expected, output in zip(several, model.outputs, strict=True):
+        label = f"{name}: its output" if len(several) == 1 else f"{name}: its output {output}"
+        _compare(label, expected, given[output], model, samples)
+
+
+def _compare(
+    label: str, expected: torch.Tensor, given: torch.Tensor, model: FloatModel, samples: Mapping[str, torch.Tensor]
+) -> None:
     if expected.shape != given.shape:
         shapes = f"{tuple(expected.shape)} instead of {tuple(given.shape)}"
-        raise UserError(f"{name}: depends on the batch size: a batch of 3 gives {shapes}")
+        raise UserError(f"{label} depends on the batch size: a batch of 3 gives {shapes}")
     if not bool(torch.isfinite(given).all()):
         raise UserError(_first_overflow(model, samples))
     difference, largest = float((given - expected).abs().max()), float(expected.abs().max())
     if not difference <= 1e-3 * largest + 1e-6:
         raise UserError(
-            f"{name}: its output differs from that of its layers by {difference:.3g} (largest value "
+            f"{label} differs from that of its layers by {difference:.3g} (largest value "
             f"{largest:.3g}); forward hooks that change values, and random numbers, are not supported"
         )
 
 
-def _first_overflow(model: FloatModel, x: torch.Tensor) -> str:
+def _first_overflow(model: FloatModel, samples: Mapping[str, torch.Tensor]) -> str:
+    values = dict(samples)
     for layer in model.layers:
-        x = layer.forward(x)
-        if not bool(torch.isfinite(x).all()):
+        values[layer.name] = layer.forward(*(values[name] for name in layer.inputs))
+        if not bool(torch.isfinite(values[layer.name]).all()):
             return f"{layer.name}: gives NaN or infinite values for ordinary input: its weights are too large"
     raise AssertionError("every layer's result is finite")

@@ -11,7 +11,7 @@ from torch import nn
 
 from gan2hls.errors import shown
 from gan2hls.frontends.drafts import Draft, UnsupportedError
-from gan2hls.frontends.float_model import ActivationLayer
+from gan2hls.frontends.float_model import ActivationLayer, PReluLayer
 
 
 def _draft(kind: str, **parameters: float) -> Draft:
@@ -40,6 +40,12 @@ def _plain(kind: str) -> Callable[..., Draft]:
 
 def _leaky_relu(x: Any, negative_slope: Any = 0.01, inplace: bool = False) -> Draft:
     return _draft("leaky_relu", slope=number("negative_slope", negative_slope))
+
+
+def _prelu(x: Any, weight: torch.Tensor) -> Draft:
+    if weight.numel() == 1:
+        return _leaky_relu(x, weight)
+    return Draft(PReluLayer, {"slope": weight.detach().to("cpu", torch.float64).flatten()}, channels=weight.numel())
 
 
 def _clamp(x: Any, min: Any = None, max: Any = None) -> Draft:
@@ -91,6 +97,7 @@ def _softplus(x: Any, beta: Any = 1.0, threshold: Any = 20.0) -> Draft:
 MODULES: Mapping[type[nn.Module], Callable[[Any], Draft]] = {
     nn.ReLU: lambda m: _draft("relu"),
     nn.LeakyReLU: lambda m: _leaky_relu(None, m.negative_slope),
+    nn.PReLU: lambda m: _prelu(None, m.weight),
     nn.ReLU6: lambda m: _relu6(None),
     nn.Hardtanh: lambda m: _hardtanh(None, m.min_val, m.max_val),
     nn.Tanh: lambda m: _draft("tanh"),
@@ -113,6 +120,7 @@ MODULES: Mapping[type[nn.Module], Callable[[Any], Draft]] = {
 _READERS: Mapping[Callable[..., Draft], tuple[Callable[..., Any], ...]] = {
     _plain("relu"): (F.relu, F.relu_, torch.relu, torch.relu_),
     _leaky_relu: (F.leaky_relu, F.leaky_relu_),
+    _prelu: (F.prelu, torch.prelu),
     _relu6: (F.relu6,),
     _hardtanh: (F.hardtanh, F.hardtanh_),
     _clamp: (torch.clamp, torch.clamp_, torch.clip, torch.clip_),
@@ -143,6 +151,7 @@ _METHOD_READERS: Mapping[str, Callable[..., Draft]] = {
     **dict.fromkeys(("clamp", "clip"), _clamp),
     "clamp_min": _clamp_min,
     "clamp_max": _clamp_max,
+    "prelu": _prelu,
 }
 
 METHODS: Mapping[str, Callable[..., Draft]] = {

@@ -1,4 +1,4 @@
-"""Arithmetic with constants: `(x + 1) / 2`, `x * self.gain`, `1 - x`, in place or not, as `y = x · scale + offset`."""
+"""Arithmetic: `(x + 1) / 2`, `x * self.gain`, `1 - x`, as `y = x · scale + offset`; sums of branches."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
-from gan2hls.frontends.float_model import AffineLayer, Shape
+from gan2hls.frontends.float_model import AddLayer, AffineLayer, Shape, SubLayer
 from gan2hls.frontends.torch_activations import number
 
 Constant = torch.Tensor
@@ -27,8 +27,26 @@ def _constant(value: Any) -> Constant:
     return tensor.detach().to("cpu", torch.float64)
 
 
-def _affine(scale: Constant, offset: Constant) -> Draft:
-    return Draft(AffineLayer, {"scale": scale, "offset": offset}, complete=_each_channel)
+def _affine(scale: Constant, offset: Constant, by_pixel: Callable[[Shape], Draft | None] | None = None) -> Draft:
+    return Draft(AffineLayer, {"scale": scale, "offset": offset}, complete=_each_channel, by_pixel=by_pixel)
+
+
+def _sum_by_pixel(x: Traced, sign: float, constant: Constant) -> Callable[[Shape], Draft | None]:
+    """What `sign · x + constant` is of an input of some shape if the constant is no offset of its channels."""
+
+    def draft(shape: Shape) -> Draft | None:
+        ones = (1,) * (1 + len(shape) - constant.ndim)
+        aligned = constant.reshape(ones + tuple(constant.shape))
+        if len(shape) != 3 or aligned.ndim != 4 or len(aligned) != 1 or abs(sign) != 1:
+            return None
+        if any(n not in (1, m) for n, m in zip(aligned.shape[1:], shape, strict=True)):
+            return None
+        value = aligned[0].expand(shape)
+        if torch.equal(value, value[:, :1, :1].expand(shape)):
+            return None
+        return Draft(AddLayer, joins=(x, value)) if sign == 1 else Draft(SubLayer, joins=(value, x))
+
+    return draft
 
 
 def _each_channel(fields: Mapping[str, Any], in_shape: Shape, out_shape: Shape) -> Mapping[str, Any]:
@@ -54,11 +72,22 @@ def _channel_values(value: Constant, shape: Shape) -> torch.Tensor:
 _ONE, _ZERO = torch.tensor(1.0, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)
 
 
+def _joined(x: Traced, other: Traced, factor: float) -> Draft:
+    if x == other:
+        return _affine(_ONE + factor, _ZERO)
+    if abs(factor) != 1:
+        raise UnsupportedError(f"alpha {abs(factor):g} between two branches is not supported; use 1")
+    return Draft(AddLayer if factor == 1 else SubLayer, joins=(x, other))
+
+
 def _add(x: Any, other: Any, alpha: Any = 1, sign: int = 1) -> Draft:
     factor = _constant(alpha) * sign
+    if isinstance(x, Traced) and isinstance(other, Traced):
+        return _joined(x, other, number("alpha", factor))
     if isinstance(x, Traced):
-        return _affine(_ONE, _constant(other) * factor)
-    return _affine(factor, _constant(x))
+        added = _constant(other) * factor
+        return _affine(_ONE, added, _sum_by_pixel(x, 1, added))
+    return _affine(factor, _constant(x), _sum_by_pixel(other, number("alpha", factor), _constant(x)))
 
 
 def _sub(x: Any, other: Any, alpha: Any = 1) -> Draft:
@@ -120,3 +149,6 @@ METHODS: Mapping[str, Callable[..., Draft]] = {
     **{f"{name}_": reader for name, reader in _IN_PLACE_TOO.items()},
     **_RIGHT,
 }
+
+JOINS = frozenset({_add, _sub, _rsub})
+"""Readers that take two values that depend on the input."""

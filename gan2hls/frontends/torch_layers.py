@@ -5,7 +5,6 @@ attributes, and what input it takes. They raise `UnsupportedError` with all reas
 once the shapes are known.
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,24 +12,31 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan2hls.frontends import torch_activations, torch_arithmetic
+from gan2hls.frontends import torch_activations, torch_arithmetic, torch_joins
 from gan2hls.frontends.drafts import Draft, Traced, UnsupportedError
 from gan2hls.frontends.float_model import (
+    AddLayer,
     AffineLayer,
+    ConcatLayer,
     Conv2dLayer,
     ConvTranspose2dLayer,
+    FloatLayer,
     LinearLayer,
     Pair,
     ReshapeLayer,
     Shape,
+    SliceLayer,
+    SubLayer,
     UpsampleLayer,
 )
+from gan2hls.models import layer_types
 
 ACCEPTED = (
-    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, ReLU6, Hardtanh, clamp, "
-    "Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
+    "accepted are Linear, ConvTranspose2d, Conv2d, BatchNorm1d, BatchNorm2d, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, "
+    "clamp, Tanh, Sigmoid, ELU, SELU, CELU, SiLU, GELU, Softplus, Hardswish, Hardsigmoid, LogSigmoid, Softsign, Mish, "
     "Tanhshrink, nearest Upsample by integers, Flatten, Unflatten, Identity, Dropout, their functions; + - * / with "
-    "one value or one a channel; and view, reshape, flatten, unflatten, squeeze, unsqueeze"
+    "one value or one a channel; view, reshape, flatten, unflatten, squeeze, unsqueeze; + and - of branches; and cat, "
+    "chunk, split and x[:, a:b] over channels"
 )
 
 
@@ -185,13 +191,6 @@ def _attribute(x: Any, name: str) -> Draft:
     return Draft(None)
 
 
-def _index(x: Any, index: Any) -> Draft:
-    parts = index if isinstance(index, tuple) else (index,)
-    if any(part is not None and part is not Ellipsis and part != slice(None) for part in parts):
-        raise UnsupportedError("indexing is supported only to add dimensions: x[:, :, None, None]")
-    return Draft(ReshapeLayer)
-
-
 def _conv2d_module(module: nn.Conv2d) -> Draft:
     padding: Any = module.padding
     zero = padding == "valid" or (not isinstance(padding, str) and _pair(padding) == (0, 0))
@@ -231,7 +230,15 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Draft]] = {
     nn.Dropout: _identity,
     nn.Dropout1d: _identity,
     nn.Dropout2d: _identity,
+    layer_types.Slice: lambda m: Draft(SliceLayer, {"start": m.start, "stop": m.stop}),
 }
+
+_JOIN_MODULES: dict[type[nn.Module], type[FloatLayer]] = {
+    layer_types.Add: AddLayer,
+    layer_types.Sub: SubLayer,
+    layer_types.Concat: ConcatLayer,
+}
+"""Those of an architecture that take several inputs."""
 
 _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     F.linear: _linear,
@@ -240,6 +247,7 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     F.batch_norm: _batch_norm,
     **torch_activations.FUNCTIONS,
     **torch_arithmetic.FUNCTIONS,
+    **torch_joins.FUNCTIONS,
     F.interpolate: _upsample,
     F.upsample: _upsample,
     F.upsample_nearest: _upsample,
@@ -250,7 +258,6 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Draft]] = {
     torch.reshape: _reshape,
     torch.squeeze: _reshape,
     torch.unsqueeze: _reshape,
-    operator.getitem: _index,
     getattr: _attribute,
 }
 
@@ -260,25 +267,27 @@ _METHODS: dict[str, Callable[..., Draft]] = {
     **dict.fromkeys(("to", "float", "cpu", "type", "type_as"), _identity),
     **torch_activations.METHODS,
     **torch_arithmetic.METHODS,
+    **torch_joins.METHODS,
 }
 
 
-_ARITHMETIC = frozenset({*torch_arithmetic.FUNCTIONS.values(), *torch_arithmetic.METHODS.values()})
-"""Readers that look themselves which of their arguments depends on the input."""
+_JOINS = torch_arithmetic.JOINS | torch_joins.JOINS
+_LOOK_THEMSELVES = frozenset({*torch_arithmetic.FUNCTIONS.values(), *torch_arithmetic.METHODS.values(), *_JOINS})
+"""Readers that look themselves which of their arguments depend on the input."""
 
 
 def known_class(module: nn.Module) -> type[nn.Module] | None:
     """Give the torch.nn class whose mathematics a module has, also for subclasses that leave `forward` alone."""
     for base in type(module).__mro__:
-        if base in _MODULES:
+        if base in _MODULES or base in _JOIN_MODULES:
             same = type(module).forward is base.forward
             helper = getattr(base, "_conv_forward", None)
             return base if same and getattr(type(module), "_conv_forward", None) is helper else None
     return None
 
 
-def read_module(module: nn.Module) -> Draft:
-    """Read a leaf module.
+def read_module(module: nn.Module, inputs: Sequence[Traced]) -> Draft:
+    """Read a leaf module that is called with these inputs.
 
     Raises:
         UnsupportedError: with all reasons.
@@ -286,6 +295,8 @@ def read_module(module: nn.Module) -> Draft:
     known = known_class(module)
     if known is None:
         raise UnsupportedError("not supported")
+    if known in _JOIN_MODULES:
+        return Draft(_JOIN_MODULES[known], joins=tuple(inputs))
     return _MODULES[known](module)
 
 
@@ -294,22 +305,33 @@ def read_function(target: Callable[..., Any] | str, args: Sequence[Any], kwargs:
 
     Args:
         target: the function, or the method's name.
-        args: its arguments; `TRACED` stands for those that depend on the input.
+        args: its arguments; a `Traced` stands for each that depends on the input.
         kwargs: its keyword arguments.
 
     Raises:
         UnsupportedError: with all reasons.
     """
-    reader = _METHODS.get(target) if isinstance(target, str) else _FUNCTIONS.get(target)
+    reader = _reader(target)
     if reader is None:
         raise UnsupportedError("not supported")
     named = {("x" if key in ("input", "self") else key): value for key, value in kwargs.items()}
-    if reader not in _ARITHMETIC:
+    if reader not in _LOOK_THEMSELVES:
         others = [*args[1:], *(value for key, value in named.items() if key != "x")]
         first = args[0] if args else named.get("x")
         if not isinstance(first, Traced) or any(isinstance(value, Traced) for value in others):
             raise UnsupportedError("a weight or another argument depends on the input; only the first one may")
     return reader(*args, **named)
+
+
+def _reader(target: Callable[..., Any] | str) -> Callable[..., Draft] | None:
+    return _METHODS.get(target) if isinstance(target, str) else _FUNCTIONS.get(target)
+
+
+def joins_branches(target: nn.Module | Callable[..., Any] | str) -> bool:
+    """Say whether this module, function or tensor method takes several values that depend on the input."""
+    if isinstance(target, nn.Module):
+        return known_class(target) in _JOIN_MODULES
+    return _reader(target) in _JOINS
 
 
 def is_known_function(target: Callable[..., Any] | str) -> bool:

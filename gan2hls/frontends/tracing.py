@@ -122,30 +122,38 @@ for _name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "
 
 
 class Inputs(nn.Module):
-    """Calls a module with its first input, and with stand-ins for further ones that have no default."""
+    """Calls a module with stand-ins for its inputs.
 
-    def __init__(self, module: nn.Module, further: Mapping[str, bool]) -> None:
+    Args:
+        module: the module.
+        arguments: names of the inputs in the order of `forward`, and whether each is given as a keyword.
+    """
+
+    def __init__(self, module: nn.Module, arguments: Mapping[str, bool]) -> None:
         super().__init__()
         self.module = module
-        self.further = dict(further)
+        self.arguments = dict(arguments)
         self.stand_in: Callable[[str], Any] | None = None
 
-    def forward(self, x: torch.Tensor) -> Any:
-        if self.stand_in is None:
-            return self.module(x)
-        made = {name: self.stand_in(name) for name in self.further}
-        keywords = {name: made[name] for name, keyword in self.further.items() if keyword}
-        return self.module(x, *(value for name, value in made.items() if name not in keywords), **keywords)
+    def forward(self) -> Any:
+        assert self.stand_in is not None, "the tracer gives it"
+        return call(self.module, self.arguments, {name: self.stand_in(name) for name in self.arguments})
+
+
+def call(module: nn.Module, arguments: Mapping[str, bool], values: Mapping[str, Any]) -> Any:
+    """Call a module with its inputs by name; `arguments` says which of them are given as keywords."""
+    keywords = {name: values[name] for name, keyword in arguments.items() if keyword}
+    return module(*(values[name] for name in arguments if name not in keywords), **keywords)
 
 
 class Tracer(fx.Tracer):
     """Traces with torch.nn modules as leaves; `values` holds what each node gives for a batch of two."""
 
-    def __init__(self, input_shape: Shape) -> None:
+    def __init__(self, input_shapes: Mapping[str, Shape]) -> None:
         super().__init__()
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         with self.mode:
-            self.input = torch.zeros(2, *input_shape)
+            self.inputs = {name: torch.zeros(2, *shape) for name, shape in input_shapes.items()}
         self.values: dict[fx.Node, Any] = {}
         self.failures: dict[fx.Node, Exception] = {}
         self.problems: list[str] = []
@@ -157,7 +165,7 @@ class Tracer(fx.Tracer):
 
     def trace_inputs(self, inputs: Inputs) -> fx.Graph:
         """Trace a module; `self.graph` holds the nodes so far if that fails."""
-        inputs.stand_in = self._further_input
+        inputs.stand_in = self._input
         log = logging.getLogger("torch._subclasses.fake_tensor")
         level = log.level
         # What can not be computed becomes a message of ours; torch would print a traceback of its own.
@@ -167,7 +175,7 @@ class Tracer(fx.Tracer):
         finally:
             log.setLevel(level)
 
-    def _further_input(self, name: str) -> fx.Proxy:
+    def _input(self, name: str) -> fx.Proxy:
         return self.create_proxy("placeholder", name, (), {})
 
     # -- what torch.fx asks -------------------------------------------------------------------------------------------
@@ -257,7 +265,9 @@ class Tracer(fx.Tracer):
                 self.evaluate(before)
         self._order[node] = len(self._order)
         inputs = [self.values[before] for before in node.all_input_nodes]
-        if any(isinstance(value, Unknown) for value in inputs) or (node.op == "placeholder" and self.values):
+        if any(isinstance(value, Unknown) for value in inputs) or (
+            node.op == "placeholder" and node.target not in self.inputs
+        ):
             known_shape = node.target in _SHAPE_TARGETS or not any(map(is_tensor, inputs))
             self.values[node] = Unknown(is_tensor=node.op == "placeholder" or not known_shape)
             return self.values[node]
@@ -283,7 +293,7 @@ class Tracer(fx.Tracer):
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda before: self.values[before])
         target: Any = node.target
         if node.op == "placeholder":
-            return self.input
+            return self.inputs[str(target)]
         if node.op == "call_function":
             return target(*args, **kwargs)
         if node.op == "call_method":
@@ -341,7 +351,7 @@ def _writes_into_constant(node: fx.Node) -> bool:
 def node_name(node: fx.Node) -> str:
     """Give the name of a node that messages use: that of the submodule, or of the function call."""
     if node.op == "placeholder":
-        return "the input" if node.target == "x" else f"the input {node.target}"
+        return f"the input {node.target}"
     return (inner_name(node.target) if node.op == "call_module" else "") or node.name
 
 

@@ -1,19 +1,17 @@
 """What a kernel is: an instance of a module of `hw/rtl` and of the function of the same name in `hw/hls`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
+from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div
+from gan2hls.kernels.rules import Rule
 from gan2hls.tensors import TensorType
-
-Beats = Generator[int, Any, None]
-"""When each beat of a stream moves: yields the cycle from which its next beat is offered, and is sent the one in which
-that beat is taken; the first `send` is of None."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,12 @@ class Memory:
     bits: int
     signed: bool
 
+    def shape(self, kind: str, words: slice = slice(None), reads: int = 1) -> Shape:
+        """What synthesis stores of some of the words: no bits that are the same in all of them."""
+        codes = self.words[words].astype(np.int64) & ((1 << self.bits) - 1)
+        varying = np.bitwise_or.reduce(codes, axis=0) & ~np.bitwise_and.reduce(codes, axis=0)
+        return Shape(kind, len(codes), int(sum(int(value).bit_count() for value in np.ravel(varying))), reads)
+
 
 @dataclass(frozen=True)
 class Port:
@@ -91,6 +95,18 @@ class Port:
 
 
 @dataclass(frozen=True, eq=False)
+class Reads:
+    """Beats of an input that have been read when each output beat of a frame is written: at least, and at most."""
+
+    least: np.ndarray
+    most: np.ndarray
+
+    @staticmethod
+    def exactly(beats: np.ndarray) -> "Reads":
+        return Reads(beats, beats)
+
+
+@dataclass(frozen=True, eq=False)
 class Kernel(ABC):
     """An instance of one hardware module: it says once all that the rest asks about it.
 
@@ -98,19 +114,42 @@ class Kernel(ABC):
         module: `hw/rtl/<module>.sv` and `hw/hls/<module>.h`.
         weighted: whether its multipliers multiply weights.
         holds_rows: whether it holds rows of pixels, which makes it give its beats in bursts.
-        input, output: its two ports.
+        inputs, outputs: its ports; of several, port 0 has the lowest bits of the module's buses.
+
+    A subclass that names its module registers itself by that.
     """
 
+    registry: ClassVar[dict[str, type["Kernel"]]] = {}
     module: ClassVar[str]
     weighted: ClassVar[bool] = False
     holds_rows: ClassVar[bool] = False
-    input: Port
-    output: Port
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "module" in cls.__dict__:
+            Kernel.registry[cls.module] = cls
+
+    @property
+    def input(self) -> Port:
+        """The first input, which is the only one of most kernels."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Port:
+        """The first output, which is the only one of all kernels but a fork."""
+        return self.outputs[0]
 
     @property
     @abstractmethod
     def parameters(self) -> dict[str, int]:
         """Parameters of the module, as in docs/architecture.md."""
+
+    @property
+    def lists(self) -> dict[str, tuple[int, ...]]:
+        """Parameters that are several integers, one for each port: 32 bits each in RTL, an array in C++."""
+        return {}
 
     @cached_property
     def memories(self) -> dict[str, Memory]:
@@ -124,8 +163,8 @@ class Kernel(ABC):
 
     @property
     def cycles(self) -> int:
-        """Clock cycles that it is busy for one frame: the beats of the side that has more of them."""
-        return max(self.input.beats, self.output.beats)
+        """Clock cycles that it is busy for one frame: the beats of the port that has most of them."""
+        return max(port.beats for port in self.inputs + self.outputs)
 
     @property
     def shortest_burst(self) -> int:
@@ -146,17 +185,35 @@ class Kernel(ABC):
         """The same kernel with a ring of another size."""
         raise AssertionError(f"{self.module} has no ring")
 
-    @property
-    def logged(self) -> int:
-        """Cycles that `rule` logs a frame; two frames that log the same, later by one number, are alike inside too."""
-        return 0
+    def reads(self) -> tuple[Reads, ...]:
+        """Beats of each input that the C++ has read when it writes each beat of its outputs; by default as many."""
+        return (Reads.exactly(np.arange(1, self.output.beats + 1)),) * len(self.inputs)
 
     @abstractmethod
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """Time: when its output beats move, pulled from `up`, when its input beats move (`rules`).
+    def rules(self) -> tuple[Rule, ...]:
+        """Time: how the tracks of its streams, and of its own, grow (`rules`)."""
+
+    # -- what an estimate counts --------------------------------------------------------------------------------------
+
+    def shapes(self) -> Iterator[Shape]:
+        """Its memories in the order of the RTL; by default those that are only read, each through one port."""
+        for memory in self.memories.values():
+            yield memory.shape("constants")
+
+    def counted(self, tally: Tally) -> Machine:
+        """Count what it takes on the tally's family, and say whose coefficients that goes by."""
+        return self.count({**self.parameters, **self.lists}, tally)
+
+    @staticmethod
+    @abstractmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        """Count what an instance of these parameters takes, the tally's memories included.
+
+        It follows from the parameters alone, so that figures of long ago can be counted anew.
 
         Args:
-            up: the stream that enters.
-            ring_pixels: size of the ring, in place of the kernel's own.
-            log: gets the `logged` cycles of each frame.
+            values: `parameters` and `lists`.
+
+        Returns:
+            The kind of kernel whose coefficients it goes by: `Machine.COUNTED` where none are fitted for it.
         """

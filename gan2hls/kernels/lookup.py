@@ -1,13 +1,15 @@
 """`lookup`: a table that each lane reads."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
+from gan2hls.counting import Feature, Machine, Shape, Tally, Values
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel, Memory
+from gan2hls.kernels.base import Kernel, Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,20 @@ class LookupKernel(Kernel):
     def memories(self) -> dict[str, Memory]:
         return {"table": Memory(self.table[:, None], self.output.bits, self.output.signed)}
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.registers(up, 2)
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.registers(2)
+
+    def shapes(self) -> Iterator[Shape]:
+        """A copy for each two lanes, with a port for each."""
+        lanes = self.output.lanes
+        for lane in range(0, lanes, 2):
+            yield self.memories["table"].shape("constants", reads=min(2, lanes - lane))
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        width = values["Lanes"] * values["OutBits"]
+        tally.flip_flops[Feature.SKID_BUFFER] += 2 * width
+        tally.luts[Feature.SKID_BUFFER] += width
+        tally.flip_flops[Feature.VALUES] += width
+        tally.store()
+        return Machine.LOOKUP

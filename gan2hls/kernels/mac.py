@@ -11,19 +11,20 @@ with full = floor(in_channels / simd) and, of a pixel's rows · columns taps, bl
 ceil(columns / m). A frame takes the sum over its pixels, or as many cycles as it has input beats if they are more.
 """
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.errors import Gan2HlsError
+from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div, clog2, signed_bits
-from gan2hls.kernels.base import Beats, Fold, Kernel, Memory
-from gan2hls.kernels.rules import NEVER
+from gan2hls.kernels.base import Fold, Kernel, Memory, Reads
+from gan2hls.kernels.mac_counts import count_mac
+from gan2hls.kernels.mac_rules import Timetable, mac_engine
+from gan2hls.kernels.rules import Rule
 from gan2hls.kernels.walk import AxisWalk
 
 BLOCK_RAM_WIDTHS = {512: 36, 1024: 18, 2048: 9}
@@ -218,70 +219,20 @@ class MacKernel(Kernel):
         # step 1, ring 2, taps that do not exist 1, product 1, adder tree, sum 1
         return 6 + clog2(self.fold.lanes) + multiplier + choice
 
-    @property
-    def logged(self) -> int:
-        return self.output.pixels
-
     @cached_property
-    def _timetable(self) -> tuple[list[int], list[int], list[int]]:
-        """By output pixel: words that it needs, words that are free after it, steps a group of output channels."""
+    def _timetable(self) -> Timetable:
         need, held = self.windows
-        freed = [*(held[1:] * self._pixel_words).tolist(), self.input.beats]
-        return (need * self._pixel_words).tolist(), freed, self.pixel_steps.ravel().tolist()
+        freed = np.append(held[1:] * self._pixel_words, self.input.beats)
+        return Timetable(need * self._pixel_words, freed, self.pixel_steps.ravel())
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """A ring that fills, a walker of pixels, and registers that move together as in `rules.registers`.
+    def rules(self) -> tuple[Rule, ...]:
+        return mac_engine(self._timetable, self.ring_pixels * self._pixel_words, self._out_groups, self.delay)
 
-        `log` gets the cycle in which each pixel's last step is taken, one move after it was made.
-        """
-        needs, frees, all_steps = self._timetable
-        ring, out_groups, delay, in_frame = ring_pixels * self._pixel_words, self._out_groups, self.delay, frees[-1]
-        pull = up.send
-        pending: deque[int] = deque()
-        before, last = NEVER, NEVER
-        lag = 0
-        reached, free = NEVER, 0
-        end = -1  # the last step of the pixel before
-        taken: Any = None
-        words, written = 0, -1  # words in the ring so far, and when the last one came
-        base = 0  # words of the frames before
-        freeing, freed = 0, frees[0]  # a pixel, and the words that are free once it is done
-        pixels = len(needs)
-        while True:
-            for need, steps in zip(needs, all_steps, strict=True):
-                start = end + 1
-                if words < base + need:
-                    while words < base + need:
-                        cycle = pull(taken)
-                        if words >= ring:
-                            while freed <= words - ring:
-                                freeing += 1
-                                freed = freeing // pixels * in_frame + frees[freeing % pixels]
-                            if freeing >= len(log):
-                                raise Gan2HlsError(f"a ring of {ring} words is too small: its kernel waits for ever")
-                            cycle = max(cycle, log[freeing] + 2)
-                        taken = written = cycle
-                        words += 1
-                    start = max(end, written + 2) + 1
-                move = max(free, reached, start - lag)
-                while pending and pending[0] <= move:
-                    reached = pending.popleft()
-                    lag = max(lag, before + 1 - reached)
-                    before, last = last, (yield max(reached + lag, last) + 1)
-                    move = max(free, reached, start - lag)
-                free = move + steps * out_groups
-                pending.extend(range(move + steps - 1 + delay, free + delay, steps))
-                while pending[0] < free:
-                    reached = pending.popleft()
-                    lag = max(lag, before + 1 - reached)
-                    before, last = last, (yield max(reached + lag, last) + 1)
-                end = free - 1 + lag
-                while pending[0] == free:
-                    reached = pending.popleft()
-                    lag = max(lag, before + 1 - reached)
-                    before, last = last, (yield max(reached + lag, last) + 1)
-                log.append(free + lag)
-            base += in_frame
+    def reads(self) -> tuple[Reads, ...]:
+        """A word is read in each iteration in which the ring has room, needed or not, and a pixel waits for its own."""
+        need, held = (pixels * self._pixel_words for pixels in self.windows)
+        most = np.minimum(held + self.ring_pixels * self._pixel_words, self.input.beats)
+        return (Reads(need.repeat(self._out_groups), np.maximum(need, most).repeat(self._out_groups)),)
 
     # -- memories -----------------------------------------------------------------------------------------------------
 
@@ -339,6 +290,26 @@ class MacKernel(Kernel):
             to_x, from_x = _overlap(codes.shape[1], j * self.columns.step)
             blocks[i, j, to_y, to_x] = codes[from_y, from_x]
         return blocks
+
+    # -- what an estimate counts --------------------------------------------------------------------------------------
+
+    def shapes(self) -> Iterator[Shape]:
+        """A ring for each tap of a step, those of remaining channels, banks of weights, a codebook for each lane."""
+        fold, memories = self.fold, self.memories
+        full, rest = divmod(self.input.channels, fold.simd)
+        ring = Shape("ring", self.ring_pixels * full, fold.simd * self.input.bits, written=True)
+        yield from [ring] * (fold.tap_rows * fold.tap_columns)
+        if rest:
+            ring = Shape("ring", self.ring_pixels, rest * self.input.bits, written=True)
+            yield from [ring] * (fold.rest_rows * fold.rest_columns)
+        for start in range(0, self.weight_words, self.bank_words):
+            yield memories["weights"].shape("weights", slice(start, start + self.bank_words))
+        if "codebook" in memories:
+            yield from [memories["codebook"].shape("constants")] * (fold.pe * fold.lanes)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        return count_mac(values, tally)
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:

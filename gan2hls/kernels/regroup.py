@@ -2,8 +2,13 @@
 
 from typing import ClassVar
 
-from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel, Port
+import numpy as np
+
+from gan2hls.counting import Feature, Machine, Tally, Values
+from gan2hls.integers import ceil_div, clog2
+from gan2hls.kernels.base import Kernel, Port, Reads
+from gan2hls.kernels.regroup_rules import regroup
+from gan2hls.kernels.rules import Rule
 
 
 class _Regroup(Kernel):
@@ -17,9 +22,41 @@ class _Regroup(Kernel):
             return super().cycles
         return _gearbox_interval(_beats(into), _beats(out), out.lanes + min(into.lanes, out.lanes) - 1)
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.regroup(up, self.input, self.output)
+    def reads(self) -> tuple[Reads, ...]:
+        """A beat is read once an element of it is wanted."""
+        came, wanted = (np.cumsum(_beats(port)) for port in (self.input, self.output))
+        return (Reads.exactly(np.searchsorted(came, wanted) + 1),)
+
+    def rules(self) -> tuple[Rule, ...]:
+        return regroup(self.input, self.output)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        in_lanes, out_lanes, width = values["InLanes"], values["OutLanes"], values["Bits"]
+        # A converter's sides have the same channels; those of a reshape need not.
+        ins = values.get("Channels", values.get("InChannels", 1))
+        outs = values.get("Channels", values.get("OutChannels", 1))
+        padded = ins != outs and (ins % in_lanes or outs % out_lanes)
+        pixels = values.get("Pixels", values.get("Elements", 1))
+        position = clog2(pixels) + clog2(ceil_div(ins, in_lanes)) + clog2(ceil_div(outs, out_lanes))
+        tally.both(Feature.POSITION, position)
+        wide, narrow = max(in_lanes, out_lanes), min(in_lanes, out_lanes)
+        if padded or wide % narrow:
+            capacity = in_lanes + out_lanes + narrow - 1
+            tally.both(Feature.BUFFER, capacity * width)
+            tally.luts[Feature.CHOICES] += capacity * width * in_lanes
+            tally.luts[Feature.COMPARES] += capacity * clog2(capacity + 1)
+            return Machine.GEARBOX
+        tally.flip_flops[Feature.DATA] += 2 * wide * width
+        tally.luts[Feature.DATA] += wide * width
+        if in_lanes > out_lanes:
+            tally.luts[Feature.MASK] += out_lanes * width if outs % out_lanes else 0
+            return Machine.SERIALIZER
+        if out_lanes > in_lanes:
+            tally.luts[Feature.MASK] += in_lanes * width if ins % in_lanes else 0
+            tally.luts[Feature.PART] += out_lanes // in_lanes
+            return Machine.DESERIALIZER
+        return Machine.SKID_BUFFER
 
 
 class WidthConverter(_Regroup):

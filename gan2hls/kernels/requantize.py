@@ -7,9 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.integers import ceil_div
+from gan2hls.counting import Feature, Machine, Tally, Values
+from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Beats, Kernel, Memory
+from gan2hls.kernels.base import Kernel, Memory
+
+PART_BITS = 17
+"""Bits of the lower part of a wide product (`requantize.sv`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,50 @@ class RequantizeKernel(Kernel):
     def multipliers(self) -> int:
         return self.output.lanes * (self.parts if self.use_multiplier else int(self._leaky))
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """See `Kernel.rule`."""
-        return rules.registers(up, 6 + self._leaky)
+    def rules(self) -> tuple[rules.Rule, ...]:
+        return rules.registers(6 + self._leaky)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        lanes, in_bits, m_bits, b_bits = (values[key] for key in ("Lanes", "InBits", "MultiplierBits", "BiasBits"))
+        shift, out_bits, leaky = values["Shift"], values["OutBits"], values["Leaky"]
+        x_bits = in_bits + 1 - values["InSigned"]
+        product = x_bits + m_bits
+        total = max(product, b_bits, max(shift, 1)) + 2
+        tally.flip_flops[Feature.INPUTS] += (2 + leaky) * lanes * in_bits
+        tally.flip_flops[Feature.BIASES] += 2 * lanes * b_bits if values["Channels"] > lanes else 0
+        tally.flip_flops[Feature.TOTALS] += lanes * total
+        tally.flip_flops[Feature.RESULTS] += lanes * out_bits
+        tally.flip_flops[Feature.SKID_BUFFER] += 2 * lanes * out_bits
+        whole = Feature.ABSORBED_WHOLE_PRODUCTS if tally.family == "xc7" else Feature.WHOLE_PRODUCTS
+        tally.flip_flops[whole] += lanes * product
+        tally.luts[Feature.TOTALS] += lanes * total
+        tally.luts[Feature.SATURATION] += lanes * max(1, total - shift)
+        tally.luts[Feature.RESULTS] += lanes * out_bits
+        tally.luts[Feature.SKID_BUFFER] += lanes * out_bits
+        tally.luts[Feature.LANES] += lanes
+        tally.both(Feature.GROUP_COUNTER, clog2(ceil_div(values["Channels"], lanes) + 1))
+        if leaky:
+            tally.both(Feature.BRANCHES, lanes * (m_bits + b_bits))
+            tally.luts[Feature.SIGNS] += lanes * (in_bits + 2)
+            tally.flip_flops[Feature.SIGNS] += lanes
+        _scale(values, x_bits, product, tally)
+        tally.store(second=("constants",))
+        return Machine.REQUANTIZE
+
+
+def _scale(values: Values, x_bits: int, product: int, tally: Tally) -> None:
+    """The products by the scale: whole, of two parts, or shifted."""
+    lanes, m_bits, leaky = values["Lanes"], values["MultiplierBits"], values["Leaky"]
+    if values["UseMultiplier"] and values["Parts"] > 1 and x_bits > PART_BITS + 1:
+        high = x_bits - PART_BITS
+        tally.multiply(PART_BITS + 1, m_bits, PART_BITS + 1 + m_bits, lanes)
+        tally.multiply(high, m_bits, high + m_bits, lanes)
+        tally.luts[Feature.PART_SUMS] += lanes * (high + m_bits)
+        return
+    if values["UseMultiplier"] or leaky:
+        tally.multiply(x_bits, m_bits, product, lanes, registered=bool(values["UseMultiplier"]))
+    if not values["UseMultiplier"]:
+        tally.luts[Feature.SHIFTERS] += lanes * product * max(1, min(m_bits, clog2(product)))
+        if not leaky:
+            tally.flip_flops[Feature.PRODUCTS_IN_LUTS] += lanes * product

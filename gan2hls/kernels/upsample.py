@@ -1,11 +1,57 @@
 """`upsample`: a ring of two rows, each read as often as its pixels are repeated."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from gan2hls.integers import ceil_div
-from gan2hls.kernels.base import Beats, Kernel
-from gan2hls.kernels.rules import NEVER
+import numpy as np
+
+from gan2hls.counting import Feature, Machine, Shape, Tally, Values
+from gan2hls.integers import ceil_div, clog2
+from gan2hls.kernels.base import Kernel, Reads
+from gan2hls.kernels.rules import NEVER, Offer, Rule, Take, Track, Waits
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat(Rule):
+    """taken, output taken → entered, released: words of a row read into a register before a skid buffer.
+
+    A row of `width` pixels of `words` words is walked `rows` times, each of its pixels `columns` times. `entered` gets
+    the cycle in which each word leaves the register for the skid buffer, less one; `released` that in which each pixel
+    is read for the last time.
+    """
+
+    code = 15
+    width: int
+    words: int
+    rows: int
+    columns: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return (self.width, self.words, self.rows, self.columns)
+
+    def steps(self, reads: Sequence[Track], writes: Sequence[Track]) -> Waits:
+        (taken, departed), (entered, released) = reads, writes
+        arrived, word = NEVER, 0
+        while True:
+            for beat in range(self.rows * self.width * self.columns * self.words):
+                pixel_beat = beat % (self.columns * self.words)
+                walk = beat // (self.width * self.columns * self.words)
+                read = arrived
+                if walk == 0 and pixel_beat < self.words:
+                    if len(taken) <= word:
+                        yield taken, word + 1
+                    read = max(read, taken[word] + 1)
+                    word += 1
+                if walk == self.rows - 1 and pixel_beat == self.columns * self.words - 1:
+                    released.append(read)
+                if (out := len(entered)) >= 2:
+                    if len(departed) < out - 1:
+                        yield departed, out - 1
+                    read = max(read, departed[out - 2])
+                arrived = read + 1
+                entered.append(arrived)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,30 +75,41 @@ class UpsampleKernel(Kernel):
             "FactorWidth": self.factor[1],
         }
 
-    def rule(self, up: Beats, ring_pixels: int, log: list[int]) -> Beats:
-        """A ring of two rows, read word by word into a register before a skid buffer."""
-        pixel_beats = ceil_div(self.input.channels, self.input.lanes)
-        width, (factor_height, factor_width) = self.size[1], self.factor
-        ring = 2 * width * pixel_beats
-        before, last = NEVER, NEVER
-        entered = NEVER  # when the word before left the register
-        read = NEVER
-        released: list[int] = []  # when each pixel was read for the last time
-        words = 0
-        taken: Any = None
-        while True:
-            for walk in range(factor_height):
-                for _ in range(width):
-                    for repeat in range(factor_width):
-                        for _ in range(pixel_beats):
-                            read = entered
-                            if walk == repeat == 0:
-                                taken = up.send(taken)
-                                if words >= ring:
-                                    taken = max(taken, released[(words - ring) // pixel_beats] + 1)
-                                words += 1
-                                read = max(read, taken + 1)
-                            entered = max(read, before) + 1
-                            before, last = last, (yield max(entered, last) + 1)
-                    if walk == factor_height - 1:
-                        released.append(read)
+    def reads(self) -> tuple[Reads, ...]:
+        words, (height, width) = ceil_div(self.input.channels, self.input.lanes), self.size
+        shape = height, self.factor[0], width, self.factor[1], words
+        row, copied_row, column, copied, word = np.indices(shape, sparse=True)
+        # A repeated row needs nothing more than the whole row, a repeated pixel nothing more than the pixel.
+        first = row * width * words + column * words + np.where(copied > 0, words, word + 1)
+        beats = np.where(copied_row > 0, (row + 1) * width * words, first)
+        return (Reads.exactly(np.broadcast_to(beats, shape).ravel()),)
+
+    def rules(self) -> tuple[Rule, ...]:
+        words, width = ceil_div(self.input.channels, self.input.lanes), self.size[1]
+        return (
+            Take(("in0.offered", "released"), ("in0.taken",), room=2 * width * words, group=words),
+            Repeat(("in0.taken", "out0.taken"), ("entered", "released"), width, words, *self.factor),
+            Offer(("entered", "out0.taken"), ("out0.offered",)),
+        )
+
+    def shapes(self) -> Iterator[Shape]:
+        """Two rows."""
+        words = 2 * self.size[1] * ceil_div(self.input.channels, self.input.lanes)
+        yield Shape("buffer", words, self.input.lanes * self.input.bits, written=True)
+
+    @staticmethod
+    def count(values: Values, tally: Tally) -> Machine:
+        lanes = values["Lanes"]
+        width = lanes * values["Bits"]
+        tally.flip_flops[Feature.SKID_BUFFER] += 2 * width
+        tally.luts[Feature.SKID_BUFFER] += width
+        beats = ceil_div(values["Channels"], lanes)
+        words = 2 * values["InWidth"] * beats
+        counters = 3 * clog2(words) + 2 * clog2(words + 1)
+        counters += sum(
+            clog2(n)
+            for n in (values["FactorWidth"], beats, values["InWidth"], values["InHeight"], values["FactorHeight"])
+        )
+        tally.both(Feature.COUNTERS, counters)
+        tally.store()
+        return Machine.UPSAMPLE

@@ -1,13 +1,14 @@
 """A network described by data: a list of layer tables, read from TOML or JSON and built as a `torch.nn.Module`.
 
-The same description configures our own generators, lies in the card of the shipped one, and loads foreign
-checkpoints: a layer's `name` is the prefix of its tensors in the state dictionary.
+A layer reads the one before it, or those that its `inputs` name. The same description configures our own generators,
+lies in the card of the shipped one, and loads foreign checkpoints: a layer's `name` is the prefix of its tensors in the
+state dictionary.
 """
 
 import difflib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,145 +21,34 @@ from gan2hls.errors import UserError, raise_problems, shown
 from gan2hls.files import MOST_NESTED, check_values, read_json
 from gan2hls.limits import ARRAY_BYTES, FILE_BYTES
 from gan2hls.models import DISTRIBUTIONS, Distribution
+from gan2hls.models.layer_types import DEFAULTS, LAYER_TYPES, is_shape
+from gan2hls.models.wiring import wiring_problems
 
-
-class Reshape(nn.Module):
-    """Give each element of the batch another shape: (n, ...) -> (n, *shape), in the same order."""
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.reshape((-1, *self.shape))
-
-    def extra_repr(self) -> str:
-        return f"shape={self.shape}"
-
-
-class Affine(nn.Module):
-    """`x · scale + offset` with two numbers, as (x + 1) / 2 behind a tanh."""
-
-    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
-        super().__init__()
-        self.scale, self.offset = scale, offset
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale + self.offset
-
-    def extra_repr(self) -> str:
-        return f"scale={self.scale}, offset={self.offset}"
-
-
-MOST_SIZE, MOST_NUMBER = 1 << 24, 1e6
-"""Of an argument: channels, pixels or taps, and what is no whole number; torch multiplies sizes without looking."""
-
-
-def _is_int(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_SIZE
-
-
-def _is_size(value: Any, least: int) -> bool:
-    if isinstance(value, list | tuple):
-        return len(value) == 2 and all(_is_int(item, least) for item in value)
-    return _is_int(value, least)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
-
-
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(_is_int(item, 1) for item in value)
-
-
-@dataclass(frozen=True)
-class _Kind:
-    accepts: Callable[[Any], bool]
-    words: str
-
-
-_COUNT = _Kind(lambda v: _is_int(v, 1), f"an integer of at least 1, up to {MOST_SIZE:,}")
-_AXIS = _Kind(lambda v: _is_int(v, -MOST_SIZE), "an integer")
-_SIZE = _Kind(lambda v: _is_size(v, 1), f"an integer of at least 1, up to {MOST_SIZE:,}, or [height, width]")
-_PAD = _Kind(lambda v: _is_size(v, 0), f"an integer of at least 0, up to {MOST_SIZE:,}, or [height, width]")
-_FLAG = _Kind(lambda v: isinstance(v, bool), "true or false")
-_NUMBER = _Kind(_is_number, f"a finite number, up to {MOST_NUMBER:,.0f}")
-_CHANCE = _Kind(lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1")
-_POSITIVE = _Kind(lambda v: _is_number(v) and v > 0, f"a number above 0, up to {MOST_NUMBER:,.0f}")
-_SHAPE = _Kind(_is_shape, f"a list of integers of at least 1, up to {MOST_SIZE:,}")
-_GELU = _Kind(lambda v: v in ("none", "tanh"), "'none' or 'tanh'")
-_NEAREST = _Kind(lambda v: v == "nearest", "'nearest'")
-_DIM_ONE = _Kind(lambda v: v == 1 and not isinstance(v, bool), "1")
-
-_CONV = {"in_channels": _COUNT, "out_channels": _COUNT, "kernel_size": _SIZE}
-_CONV_OPTIONS = {"stride": _SIZE, "padding": _PAD, "dilation": _SIZE, "groups": _COUNT, "bias": _FLAG}
-_NORM_OPTIONS = {"eps": _POSITIVE, "momentum": _CHANCE, "affine": _FLAG, "track_running_stats": _FLAG}
-_IN_PLACE = {"inplace": _FLAG}
-
-
-@dataclass(frozen=True)
-class _Type:
-    make: Callable[..., nn.Module]
-    required: Mapping[str, _Kind]
-    optional: Mapping[str, _Kind]
-
-
-LAYER_TYPES: Mapping[str, _Type] = {
-    "Linear": _Type(nn.Linear, {"in_features": _COUNT, "out_features": _COUNT}, {"bias": _FLAG}),
-    "ConvTranspose2d": _Type(nn.ConvTranspose2d, _CONV, {**_CONV_OPTIONS, "output_padding": _PAD}),
-    "Conv2d": _Type(nn.Conv2d, _CONV, _CONV_OPTIONS),
-    "BatchNorm1d": _Type(nn.BatchNorm1d, {"num_features": _COUNT}, _NORM_OPTIONS),
-    "BatchNorm2d": _Type(nn.BatchNorm2d, {"num_features": _COUNT}, _NORM_OPTIONS),
-    "ReLU": _Type(nn.ReLU, {}, _IN_PLACE),
-    "LeakyReLU": _Type(nn.LeakyReLU, {}, {"negative_slope": _NUMBER, **_IN_PLACE}),
-    "Tanh": _Type(nn.Tanh, {}, {}),
-    "Sigmoid": _Type(nn.Sigmoid, {}, {}),
-    "ReLU6": _Type(nn.ReLU6, {}, _IN_PLACE),
-    "Hardtanh": _Type(nn.Hardtanh, {}, {"min_val": _NUMBER, "max_val": _NUMBER, **_IN_PLACE}),
-    "ELU": _Type(nn.ELU, {}, {"alpha": _POSITIVE, **_IN_PLACE}),
-    "SELU": _Type(nn.SELU, {}, _IN_PLACE),
-    "CELU": _Type(nn.CELU, {}, {"alpha": _POSITIVE, **_IN_PLACE}),
-    "SiLU": _Type(nn.SiLU, {}, _IN_PLACE),
-    "GELU": _Type(nn.GELU, {}, {"approximate": _GELU}),
-    "Softplus": _Type(nn.Softplus, {}, {"beta": _POSITIVE, "threshold": _NUMBER}),
-    "Hardswish": _Type(nn.Hardswish, {}, _IN_PLACE),
-    "Hardsigmoid": _Type(nn.Hardsigmoid, {}, _IN_PLACE),
-    "LogSigmoid": _Type(nn.LogSigmoid, {}, {}),
-    "Softsign": _Type(nn.Softsign, {}, {}),
-    "Mish": _Type(nn.Mish, {}, _IN_PLACE),
-    "Tanhshrink": _Type(nn.Tanhshrink, {}, {}),
-    "Affine": _Type(Affine, {}, {"scale": _NUMBER, "offset": _NUMBER}),
-    "Upsample": _Type(nn.Upsample, {"scale_factor": _SIZE}, {"mode": _NEAREST}),
-    "Unflatten": _Type(nn.Unflatten, {"unflattened_size": _SHAPE}, {"dim": _DIM_ONE}),
-    "Flatten": _Type(nn.Flatten, {}, {"start_dim": _AXIS, "end_dim": _AXIS}),
-    "Reshape": _Type(Reshape, {"shape": _SHAPE}, {}),
-    "Identity": _Type(nn.Identity, {}, {}),
-    "Dropout": _Type(nn.Dropout, {}, {"p": _CHANCE, **_IN_PLACE}),
-    "Dropout2d": _Type(nn.Dropout2d, {}, {"p": _CHANCE, **_IN_PLACE}),
-}
-"""The accepted layer types: how each is made, and its required and optional arguments."""
-
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"Unflatten": {"dim": 1}}
-"""Arguments that torch requires and for which we accept one value only."""
-
-
-_KEYS = ("input_shape", "distribution", "layers")
+_KEYS = ("input_shape", "distribution", "outputs", "layers")
+_OWN_KEYS = ("name", "type", "inputs")
 _IMAGE_TYPES = ("ConvTranspose2d", "Conv2d", "BatchNorm2d", "Upsample", "Dropout2d")
 _VECTOR_TYPES = ("Linear", "BatchNorm1d")
+INPUT = "input"
+"""Name of an only input."""
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: the prefix of its tensors in the state dictionary, its type and the arguments of that type."""
+    """One layer: the prefix of its tensors in the state dictionary, its type and the arguments of that type.
+
+    `inputs` are the names of the layers and inputs that it reads, none where it reads the layer before it.
+    """
 
     name: str
     type: str
     arguments: Mapping[str, Any]
+    inputs: tuple[str, ...] = ()
 
     def make(self) -> nn.Module:
         """The `torch.nn` module of this layer, freshly initialized."""
-        arguments = {**_DEFAULTS.get(self.type, {}), **self.arguments}
+        arguments = {**DEFAULTS.get(self.type, {}), **self.arguments}
         return LAYER_TYPES[self.type].make(
             **{key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
         )
@@ -166,21 +56,52 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A chain of layers and the shape of one input, without the batch: (features,) or (channels, height, width).
+    """Layers and the shape of one input, without the batch: (features,) or (channels, height, width).
 
-    `distribution` is what inputs were drawn from in training, None where the description does not say it.
+    `input_shape` is a mapping of such shapes by name where there are several inputs; `outputs` are the names of the
+    layers whose results leave, none where that is the last one. `distribution` is what inputs were drawn from in
+    training, None where the description does not say it.
     """
 
-    input_shape: tuple[int, ...]
+    input_shape: Shape | Mapping[str, Shape]
     layers: tuple[Layer, ...]
     distribution: Distribution | None = None
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def input_shapes(self) -> dict[str, Shape]:
+        """Shape of each input, without the batch, by name."""
+        return dict(self.input_shape) if isinstance(self.input_shape, Mapping) else {INPUT: self.input_shape}
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the layers whose results leave."""
+        return self.outputs or (self.layers[-1].name,)
+
+    def wiring(self) -> Iterator[tuple[Layer, tuple[str, ...]]]:
+        """Each layer, and the names of the inputs and layers that it reads."""
+        before = next(iter(self.input_shapes), INPUT)
+        for layer in self.layers:
+            yield layer, layer.inputs or (before,)
+            before = layer.name
 
     def to_mapping(self) -> dict[str, Any]:
         """The description as plain data, in the very format that `read_architecture` reads."""
+        several = isinstance(self.input_shape, Mapping)
+        shapes = {name: list(shape) for name, shape in self.input_shapes.items()}
         return {
-            "input_shape": list(self.input_shape),
+            "input_shape": shapes if several else shapes[INPUT],
             **({} if self.distribution is None else {"distribution": self.distribution}),
-            "layers": [{"name": layer.name, "type": layer.type, **layer.arguments} for layer in self.layers],
+            **({"outputs": list(self.outputs)} if self.outputs else {}),
+            "layers": [
+                {
+                    "name": layer.name,
+                    "type": layer.type,
+                    **({"inputs": list(layer.inputs)} if layer.inputs else {}),
+                    **layer.arguments,
+                }
+                for layer in self.layers
+            ],
         }
 
 
@@ -229,10 +150,7 @@ def _parse(values: Any, problems: list[str]) -> Architecture:
     for key in values:
         if key not in _KEYS:
             problems.append(f"unknown key {key!r} (accepted: {', '.join(_KEYS)})")
-    shape: Any = values.get("input_shape")
-    if not (_is_shape(shape) and len(shape) in (1, 3)):
-        problems.append(f"input_shape must be [features] or [channels, height, width], got {shown(shape)}")
-        shape = ()
+    shape = _parse_input_shape(values.get("input_shape"), problems)
     distribution: Any = values.get("distribution")
     if distribution is not None and distribution not in DISTRIBUTIONS:
         accepted = " or ".join(map(repr, DISTRIBUTIONS))
@@ -243,7 +161,42 @@ def _parse(values: Any, problems: list[str]) -> Architecture:
         tables = ()
     layers = [layer for i, table in enumerate(tables) if (layer := _parse_layer(i, table, problems)) is not None]
     _check_names([layer.name for layer in layers], problems)
-    return Architecture(tuple(shape), tuple(layers), distribution)
+    outputs = _parse_names(values, "outputs", "", problems)
+    architecture = Architecture(shape, tuple(layers), distribution, outputs)
+    if shape:
+        problems += wiring_problems(list(architecture.wiring()), list(architecture.input_shapes), outputs)
+    return architecture
+
+
+def _parse_input_shape(value: Any, problems: list[str]) -> Shape | dict[str, Shape]:
+    def good(shape: Any) -> bool:
+        return is_shape(shape) and len(shape) in (1, 3)
+
+    if good(value):
+        return tuple(value)
+    if isinstance(value, Mapping) and value:
+        wrong = [f"{name} = {shown(shape)}" for name, shape in value.items() if not good(shape)]
+        if not wrong:
+            return {str(name): tuple(shape) for name, shape in value.items()}
+        problems.append(f"input_shape must give [features] or [channels, height, width], got {', '.join(wrong)}")
+        return {}
+    problems.append(
+        f"input_shape must be [features] or [channels, height, width], got {shown(value)}; several inputs have a table "
+        "of such by name"
+    )
+    return ()
+
+
+def _parse_names(table: Mapping[str, Any], key: str, where: str, problems: list[str]) -> tuple[str, ...]:
+    """Read a list of different names; () where there is none, or a wrong one."""
+    if key not in table:
+        return ()
+    names = table[key]
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        problems.append(f"{where}{key} must be a list of at least one name, got {shown(names)}")
+        return ()
+    problems.extend(f"{where}{key} has {name!r} twice" for name in dict.fromkeys(names) if names.count(name) > 1)
+    return tuple(dict.fromkeys(names))
 
 
 def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:
@@ -251,7 +204,7 @@ def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:
         problems.append(f"layers[{index}]: expected a table, got {shown(table)}")
         return None
     name, kind = table.get("name", f"layers.{index}"), table.get("type")
-    arguments = {key: value for key, value in table.items() if key not in ("name", "type")}
+    arguments = {key: value for key, value in table.items() if key not in _OWN_KEYS}
     if not isinstance(name, str):
         problems.append(f"layers[{index}]: name must be a string, got {shown(name)}")
         name = f"layers.{index}"
@@ -260,6 +213,7 @@ def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:
         hint = f"did you mean {close[0]!r}? " if close else ""
         problems.append(f"{name}: type {shown(kind)} is not supported; {hint}accepted: {', '.join(LAYER_TYPES)}")
         return Layer(name, "Identity", {})
+    inputs = _parse_names(table, "inputs", f"{name} ({kind}): ", problems)
     before = len(problems)
     where, spec = f"{name} ({kind})", LAYER_TYPES[kind]
     accepted = {**spec.required, **spec.optional}
@@ -269,7 +223,7 @@ def _parse_layer(index: int, table: Any, problems: list[str]) -> Layer | None:
         elif not accepted[key].accepts(value):
             problems.append(f"{where}: {key} must be {accepted[key].words}, got {shown(value)}")
     problems.extend(f"{where}: argument {key!r} is missing" for key in spec.required if key not in arguments)
-    return Layer(name, kind, arguments) if len(problems) == before else Layer(name, "Identity", {})
+    return Layer(name, kind, arguments if len(problems) == before else {}, inputs)
 
 
 def _check_names(names: Sequence[str], problems: list[str]) -> None:
@@ -283,7 +237,7 @@ def _check_names(names: Sequence[str], problems: list[str]) -> None:
         if not all(parts):
             problems.append(f"{name!r}: a name is made of non-empty parts with dots between them")
         for reserved in parts:
-            if hasattr(nn.Module(), reserved) or reserved == "architecture":
+            if hasattr(nn.Module(), reserved) or hasattr(Chain, reserved) or reserved == "architecture":
                 problems.append(f"{name}: {reserved!r} is a word of torch.nn.Module and can not be part of a name")
         if len(parts) > MOST_NESTED:
             problems.append(f"{name}: a name has at most {MOST_NESTED} parts")
@@ -307,11 +261,30 @@ class Chain(nn.Module):
                 owner = owner.get_submodule(part)
             owner.add_module(last, layer.make())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map a batch (n, *input_shape) through all layers."""
-        for layer in self.architecture.layers:
-            x = self.get_submodule(layer.name)(x)
-        return x
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in the order in which `forward` takes them."""
+        return tuple(self.architecture.input_shapes)
+
+    def forward(self, x: Tensor) -> Any:
+        """Map a batch (n, *input_shape) through all layers; several outputs are a dictionary by name."""
+        return self._run(x)
+
+    def _run(self, *inputs: Tensor) -> Any:
+        """Map a batch for each input, in the order of their names."""
+        values = dict(zip(self.input_names, inputs, strict=True))
+        for layer, names in self.architecture.wiring():
+            values[layer.name] = self.get_submodule(layer.name)(*(values[name] for name in names))
+        found = {name: values[name] for name in self.architecture.output_names}
+        return found if len(found) > 1 else next(iter(found.values()))
+
+
+class ManyInputs(Chain):
+    """An architecture of several inputs."""
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Map a batch for each input through all layers; several outputs are a dictionary by name."""
+        return self._run(*inputs)
 
 
 def build_module(architecture: Architecture) -> Chain:
@@ -319,7 +292,7 @@ def build_module(architecture: Architecture) -> Chain:
 
     `torch.fx.symbolic_trace` gives one `call_module` node per layer (`Reshape`: one `call_method`).
     """
-    return Chain(architecture)
+    return Chain(architecture) if len(architecture.input_shapes) == 1 else ManyInputs(architecture)
 
 
 def _misfit(layer: Layer, shape: tuple[int, ...]) -> str:
@@ -338,33 +311,47 @@ def _misfit(layer: Layer, shape: tuple[int, ...]) -> str:
     return ""
 
 
-def layer_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
+def layer_shapes(architecture: Architecture) -> list[Shape]:
     """Output shape of each layer without the batch, computed without memory or arithmetic (torch's meta device).
 
     Raises:
         UserError: a layer does not fit what comes before it.
     """
-    shapes: list[tuple[int, ...]] = []
-    ARRAY_BYTES.check(math.prod(architecture.input_shape) * 4, f"an input of shape {list(architecture.input_shape)}")
-    x = torch.empty((1, *architecture.input_shape), device="meta")
-    for layer in architecture.layers:
-        before = tuple(x.shape[1:])
-        if problem := _misfit(layer, before):
-            raise UserError(f"{layer.name} ({layer.type}): {problem}")
+    values: dict[str, Tensor] = {}
+    for name, shape in architecture.input_shapes.items():
+        ARRAY_BYTES.check(math.prod(shape) * 4, f"an input of shape {list(shape)}")
+        values[name] = torch.empty((1, *shape), device="meta")
+    for layer, names in architecture.wiring():
+        where = f"{layer.name} ({layer.type})"
+        before = [tuple(values[name].shape[1:]) for name in names]
+        if problem := _join_misfit(layer, dict(zip(names, before, strict=True))) or _misfit(layer, before[0]):
+            raise UserError(f"{where}: {problem}")
         try:
             with torch.no_grad(), torch.device("meta"):
                 module = layer.make().eval()
-                x = module(x)
+                x = module(*(values[name] for name in names))
         except (RuntimeError, ValueError, IndexError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{layer.name} ({layer.type}): does not accept an input of shape {before}: {reason}"
-            ) from None
-        shapes.append(tuple(x.shape[1:]))
-        where = f"{layer.name} ({layer.type})"
-        ARRAY_BYTES.check(x.numel() * 4, f"{where}: an output of shape {list(shapes[-1])}")
+            raise UserError(f"{where}: does not accept an input of shape {before[0]}: {reason}") from None
+        values[layer.name] = x
+        ARRAY_BYTES.check(x.numel() * 4, f"{where}: an output of shape {list(x.shape[1:])}")
         FILE_BYTES.check(sum(tensor.numel() for tensor in module.parameters()) * 4, f"{where}: its weights")
-    return shapes
+    return [tuple(values[layer.name].shape[1:]) for layer in architecture.layers]
+
+
+def _join_misfit(layer: Layer, shapes: Mapping[str, Shape]) -> str:
+    """Why shapes can not meet in the layer, or nothing."""
+    listed = ", ".join(f"{name} has the shape {list(shape)}" for name, shape in shapes.items())
+    if layer.type in ("Add", "Sub") and len(set(shapes.values())) > 1:
+        return f"{listed}; equal ones are needed"
+    if layer.type == "Concat" and len({shape[1:] for shape in shapes.values()}) > 1:
+        return f"{listed}; equal heights and widths are needed"
+    if (
+        layer.type == "Slice"
+        and not layer.arguments["start"] < layer.arguments["stop"] <= next(iter(shapes.values()))[0]
+    ):
+        return f"{listed}; channels {layer.arguments['start']} to {layer.arguments['stop']} are no part of it"
+    return ""
 
 
 def dump_architecture(architecture: Architecture) -> str:

@@ -10,29 +10,27 @@ import csv
 import hashlib
 import io
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from gan2hls.data import image_grid, load_images, save_image
 from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import MARKER, check_output_directory, is_file, read_bytes, write_bytes, write_json, write_text
 from gan2hls.models.architecture import Chain
-from gan2hls.models.dcgan import architecture_of, build_discriminator, build_generator
+from gan2hls.models.dcgan import architecture_of
 from gan2hls.models.losses import LOSSES
 from gan2hls.models.train_config import TrainConfig, differences, dump_train_config, read_train_config
-from gan2hls.models.weights import load_checkpoint, write_safetensors
+from gan2hls.models.train_session import progress_bar, stop_signals, threads
+from gan2hls.models.train_state import State, new_state
+from gan2hls.models.weights import write_safetensors
 
 CHECKPOINT, CONFIG, LOG = "checkpoint.pt", "config.toml", "log.csv"
 WEIGHTS, CARD, SAMPLES = "generator.safetensors", "generator.json", "samples"
@@ -45,57 +43,6 @@ class Interrupted(Gan2HlsError):  # noqa: N818  (nothing went wrong)
     """Training was stopped by Ctrl-C or SIGTERM; a checkpoint is written and the message says how to go on."""
 
     exit_code = 130
-
-
-@dataclass
-class _State:
-    """All that changes while training."""
-
-    generator: Chain
-    average: Chain
-    discriminator: nn.Module
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
-    latents: torch.Generator
-    data_digest: str  # of the images: other ones would silently give another result
-    epoch: int = 0  # finished epochs
-    step: int = 0  # finished steps of the current epoch
-    sums: dict[str, float] = field(default_factory=dict)  # of the current epoch
-    rows: list[dict[str, float]] = field(default_factory=list)  # of finished epochs, for the log
-    seconds: float = 0.0  # spent on training so far
-
-    _PARTS = ("generator", "average", "discriminator", "generator_optimizer", "discriminator_optimizer")
-    _VALUES = ("epoch", "step", "sums", "rows", "seconds")
-
-    def pack(self) -> bytes:
-        """A torch checkpoint of tensors and plain containers."""
-        content: dict[str, Any] = {name: getattr(self, name).state_dict() for name in self._PARTS}
-        content |= {name: getattr(self, name) for name in self._VALUES}
-        content |= {"latents": self.latents.get_state(), "data_digest": self.data_digest}
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        return buffer.getvalue()
-
-    def unpack(self, data: bytes, path: Path) -> None:
-        """Take everything from a checkpoint.
-
-        Raises:
-            UserError: it is damaged, or was made by another configuration or of other images.
-        """
-        content = load_checkpoint(data, path)
-        try:
-            if not isinstance(content, dict):
-                raise TypeError(f"a {type(content).__name__}, not a dictionary")
-            other_data = content["data_digest"] != self.data_digest
-            for name in self._PARTS:
-                getattr(self, name).load_state_dict(content[name])
-            for name in self._VALUES:
-                setattr(self, name, content[name])
-            self.latents.set_state(content["latents"])
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: not a checkpoint of this configuration: {str(error).splitlines()[0]}") from None
-        if other_data:
-            raise UserError(f"{path}: the images have changed since; train without resuming, or into another folder")
 
 
 def train(
@@ -123,7 +70,7 @@ def train(
     """
     directory = Path(directory)
     _check_directory(config, directory, resume)
-    with _threads(config.training.threads):
+    with threads(config.training.threads):
         images = torch.from_numpy(load_images(config.data))
         steps = len(images) // config.training.batch_size
         if steps == 0:
@@ -131,12 +78,12 @@ def train(
                 f"data: {len(images)} images are less than one batch; "
                 f"use more, or a training.batch_size of at most {len(images)}"
             )
-        state = _new_state(config, images)
+        state = new_state(config, images)
         _prepare_directory(config, directory, resume)
         checkpoint = directory / CHECKPOINT
         if is_file(checkpoint):
             state.unpack(read_bytes(checkpoint), checkpoint)
-        with _stop_signals() as stop, _progress(progress, config, steps, state) as advance:
+        with stop_signals() as stop, progress_bar(progress, config, steps, state) as advance:
             while state.epoch < config.training.epochs:
                 _epoch(config, directory, images, state, stop, advance)
         write_text(directory / LOG, _log_text(state.rows))
@@ -168,31 +115,11 @@ def _prepare_directory(config: TrainConfig, directory: Path, resume: bool) -> No
     write_text(directory / CONFIG, dump_train_config(config))
 
 
-def _new_state(config: TrainConfig, images: Tensor) -> _State:
-    options = config.training
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        generator, discriminator = build_generator(config.dcgan), build_discriminator(config.dcgan)
-    # Channels last: a third faster on the CPU.
-    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    betas = (options.beta1, options.beta2)
-    return _State(
-        generator,
-        copy.deepcopy(generator).requires_grad_(False),
-        discriminator,
-        torch.optim.Adam(generator.parameters(), options.generator_rate, betas, fused=True),
-        torch.optim.Adam(discriminator.parameters(), options.discriminator_rate, betas, fused=True),
-        torch.Generator().manual_seed(options.seed),
-        hashlib.sha256(images.numpy().data).hexdigest(),
-    )
-
-
 def _epoch(
     config: TrainConfig,
     directory: Path,
     images: Tensor,
-    state: _State,
+    state: State,
     stop: threading.Event,
     advance: Callable[[str], None],
 ) -> None:
@@ -241,7 +168,7 @@ def _epoch(
     save()
 
 
-def _set_rates(config: TrainConfig, state: _State, steps: int) -> None:
+def _set_rates(config: TrainConfig, state: State, steps: int) -> None:
     """Set the learning rates of the next step; they follow from its position, so a checkpoint need not hold them."""
     options = config.training
     left = options.epochs - state.epoch - state.step / steps
@@ -254,7 +181,7 @@ def _set_rates(config: TrainConfig, state: _State, steps: int) -> None:
             group["lr"] = rate * factor
 
 
-def _step(config: TrainConfig, state: _State, real: Tensor) -> dict[str, float]:
+def _step(config: TrainConfig, state: State, real: Tensor) -> dict[str, float]:
     """One update of the discriminator and one of the generator, on the same generated images."""
     options, loss = config.training, LOSSES[config.training.loss]
     real = real.contiguous(memory_format=torch.channels_last)
@@ -293,7 +220,7 @@ def _latents(config: TrainConfig, count: int, source: torch.Generator) -> Tensor
     return torch.randn(shape, generator=source)
 
 
-def final_generator(config: TrainConfig, state: _State) -> Chain:
+def final_generator(config: TrainConfig, state: State) -> Chain:
     """The averaged generator, with batch-norm statistics measured on its own activations, in evaluation mode.
 
     Averaged weights do not fit the running statistics of the weights they were averaged from, so these are measured
@@ -322,7 +249,7 @@ def _sample(generator: Chain, config: TrainConfig) -> np.ndarray:
     return images.contiguous().numpy()
 
 
-def _export(config: TrainConfig, directory: Path, state: _State, image_count: int, command: str) -> Path:
+def _export(config: TrainConfig, directory: Path, state: State, image_count: int, command: str) -> Path:
     """Write the generator and its card."""
     weights = directory / WEIGHTS
     tensors = {
@@ -375,63 +302,3 @@ def _log_text(rows: list[dict[str, float]]) -> str:
             {name: value if name in ("epoch", "seconds") else f"{value:.4f}" for name, value in row.items()}
         )
     return buffer.getvalue()
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Set torch's number of threads for a while: the result depends on it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into an event that is asked between two steps; the second one acts as ever."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield stop
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            if handler is not None:  # None: set by other means than Python's, out of our reach
-                signal.signal(number, handler)
-
-    def handle(_number: int, _frame: object) -> None:
-        stop.set()
-        restore()
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield stop
-    finally:
-        restore()
-
-
-@contextmanager
-def _progress(show: bool, config: TrainConfig, steps: int, state: _State) -> Iterator[Callable[[str], None]]:
-    """A bar over all steps; gives the function that advances it by one step and shows the losses."""
-    bar = Progress(
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[losses]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not show,
-    )
-    epochs = config.training.epochs
-    done = state.epoch * steps + state.step
-    task = bar.add_task("", total=epochs * steps, completed=done, epoch=state.epoch, epochs=epochs, losses="")
-
-    def advance(losses: str) -> None:
-        bar.update(task, advance=1, epoch=min(state.epoch + 1, epochs), losses=losses)
-
-    with bar:
-        yield advance

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Fold, IntType, Op, TensorType, carrier
+from gan2hls.ir import Fold, IntType, Op, Tensors, TensorType, carrier
 from gan2hls.kernels import Port
 from gan2hls.kernels.lookup import LookupKernel
 
@@ -56,9 +56,10 @@ class Lookup(Op):
         table = self.table.astype(carrier(self.output.magnitude))
         return table[x.astype(np.intp) - tensor.int_type.min]
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> LookupKernel:
+    def kernel(self, tensors: Tensors, fold: Fold) -> LookupKernel:
+        (tensor,) = tensors
         by_pattern = np.roll(self.table, tensor.int_type.min)  # signed: non-negative x first
-        return LookupKernel(Port.of(tensor, fold.pe), Port.of(self.output_type(tensor), fold.pe), by_pattern)
+        return LookupKernel((Port.of(tensor, fold.pe),), (Port.of(self.output_type(tensor), fold.pe),), by_pattern)
 
     @property
     def detail(self) -> str:

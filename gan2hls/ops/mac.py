@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan2hls.integers import ceil_div
-from gan2hls.ir import Choice, Fold, IntType, Op, TensorType, signed_bits
+from gan2hls.ir import Choice, Fold, IntType, Op, Tensors, TensorType, signed_bits
 from gan2hls.kernels import Port
 from gan2hls.kernels.mac import MacKernel, Weights
 from gan2hls.kernels.walk import AxisWalk
@@ -121,12 +121,13 @@ class MacOp(Op):
         rows, columns = self.walks(tensor)
         return int(rows.count.sum()) * int(columns.count.sum()) * self.codes.shape[2] * self.codes.shape[3]
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> MacKernel:
+    def kernel(self, tensors: Tensors, fold: Fold) -> MacKernel:
+        (tensor,) = tensors
         result = self.output_type(tensor)
         rows, columns = self.walks(tensor)
         return self.kernel_class(
-            Port.of(tensor, fold.simd),
-            Port.of(result, fold.pe),
+            (Port.of(tensor, fold.simd),),
+            (Port.of(result, fold.pe),),
             self.stored,
             rows,
             columns,
@@ -148,8 +149,9 @@ class MacOp(Op):
         products = family.products(kind.bits, self.weight_bits, signed=kind.signed, symmetric=self.symmetric)
         return min(products, self.most_packing(tensor))
 
-    def folds(self, tensor: TensorType, family: Family | None) -> Iterator[Choice]:
+    def folds(self, tensors: Tensors, family: Family | None) -> Iterator[Choice]:
         """The folds that no other beats, multipliers rising, cycles falling."""
+        (tensor,) = tensors
         best = None
         found = sorted(self._worth_a_thought(tensor, self.packing(tensor, family)), key=lambda choice: choice[:3])
         for multipliers, cycles, _, fold in found:
@@ -187,7 +189,8 @@ class MacOp(Op):
                     cycles = max(ceil_div(out_channels, pe) * group, words)
                     yield ceil_div(pe, pack) * fold.lanes, cycles, taps + copies, fold
 
-    def _mac_fold_problems(self, tensor: TensorType, fold: Fold) -> Iterator[str]:
+    def _mac_fold_problems(self, tensors: Tensors, fold: Fold) -> Iterator[str]:
+        (tensor,) = tensors
         if not 1 <= fold.packing <= fold.pe:
             yield f"packing {fold.packing} is not supported; use 1 to pe"
         if 1 <= fold.simd <= tensor.channels and (problem := self.fold_problem(tensor, fold)):

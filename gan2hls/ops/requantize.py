@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Flow, Fold, IntType, Op, TensorType, carrier, signed_bits
+from gan2hls.ir import Flow, Fold, IntType, Op, Tensors, TensorType, carrier, signed_bits
 from gan2hls.kernels import Port
 from gan2hls.kernels.requantize import RequantizeKernel
 from gan2hls.targets import Family
@@ -136,7 +136,8 @@ class Requantize(Op):
             threshold[channel] = min(max(value, kind.min), kind.max + 1)
         return threshold, (self.multiplier < 0).astype(np.int64)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> RequantizeKernel:
+    def kernel(self, tensors: Tensors, fold: Fold) -> RequantizeKernel:
+        (tensor,) = tensors
         arrays = self._arrays()
         factors = np.concatenate([v for n, v in arrays.items() if "multiplier" in n])
         offsets = np.concatenate([v for n, v in arrays.items() if "bias" in n])
@@ -151,8 +152,8 @@ class Requantize(Op):
             constants["threshold"] = (threshold, tensor.int_type.bits + 2, True)
             constants["flip"] = (flip, 1, False)
         return RequantizeKernel(
-            Port.of(tensor, fold.pe),
-            Port.of(self.output_type(tensor), fold.pe),
+            (Port.of(tensor, fold.pe),),
+            (Port.of(self.output_type(tensor), fold.pe),),
             constants,
             self.shift,
             self.low,
@@ -161,7 +162,7 @@ class Requantize(Op):
             fold.parts,
         )
 
-    def follow(self, tensor: TensorType, before: Flow, target: int, family: Family | None) -> Fold:
+    def follow(self, tensors: Tensors, before: Flow, target: int, family: Family | None) -> Fold:
         """As few lanes as keep up; products that are wider than the family's multipliers have two parts."""
-        wide = family is not None and tensor.int_type.bits > family.factor_bits
-        return replace(super().follow(tensor, before, target, family), parts=1 + wide)
+        wide = family is not None and tensors[0].int_type.bits > family.factor_bits
+        return replace(super().follow(tensors, before, target, family), parts=1 + wide)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Flow, Fold, Op, TensorType
+from gan2hls.ir import Flow, Fold, Op, Tensors, TensorType
 from gan2hls.kernels import Port
 from gan2hls.kernels.regroup import ReshapeKernel
 from gan2hls.targets import Family
@@ -30,9 +30,10 @@ class Reshape(Op):
     def reference(self, x: np.ndarray, tensor: TensorType) -> np.ndarray:
         return np.ascontiguousarray(x).reshape(len(x), *self.shape)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> ReshapeKernel:
-        return ReshapeKernel(Port.of(tensor, fold.simd), Port.of(self.output_type(tensor), fold.pe))
+    def kernel(self, tensors: Tensors, fold: Fold) -> ReshapeKernel:
+        (tensor,) = tensors
+        return ReshapeKernel((Port.of(tensor, fold.simd),), (Port.of(self.output_type(tensor), fold.pe),))
 
-    def follow(self, tensor: TensorType, before: Flow, target: int, family: Family | None) -> Fold:
+    def follow(self, tensors: Tensors, before: Flow, target: int, family: Family | None) -> Fold:
         """The lanes of what comes before, and at its output those of what follows, where it has chosen."""
         return Fold(before.next_lanes or min(before.lanes, self.shape[2]), before.lanes)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.ir import Fold, Op, TensorType
+from gan2hls.ir import Fold, Op, Tensors, TensorType
 from gan2hls.kernels import Port
 from gan2hls.kernels.upsample import UpsampleKernel
 
@@ -29,9 +29,10 @@ class Upsample(Op):
     def reference(self, x: np.ndarray, tensor: TensorType) -> np.ndarray:
         return x.repeat(self.factor[0], axis=1).repeat(self.factor[1], axis=2)
 
-    def kernel(self, tensor: TensorType, fold: Fold) -> UpsampleKernel:
+    def kernel(self, tensors: Tensors, fold: Fold) -> UpsampleKernel:
+        (tensor,) = tensors
         ports = Port.of(tensor, fold.pe), Port.of(self.output_type(tensor), fold.pe)
-        return UpsampleKernel(*ports, tensor.shape[:2], self.factor)
+        return UpsampleKernel(ports[:1], ports[1:], tensor.shape[:2], self.factor)
 
     @property
     def detail(self) -> str:

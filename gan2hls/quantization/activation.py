@@ -23,12 +23,12 @@ class Activation:
     """`y = clamp(x, low, high)`, or with a slope `clamp(leaky_relu(x), low, high)`, or the functions of a table.
 
     Args:
-        slope: factor of negative values of LeakyReLU; None if there is none.
+        slope: factor of negative values of LeakyReLU, or those of the channels of PReLU; None if there is none.
         low, high: bounds of the result, real values; -inf and inf if there are none.
         table: functions, applied one after the other; with them the rest has its default.
     """
 
-    slope: float | None = None
+    slope: float | tuple[float, ...] | None = None
     low: float = -math.inf
     high: float = math.inf
     table: tuple[Stage, ...] = ()
@@ -50,11 +50,16 @@ class Activation:
 
     @cached_property
     def function(self) -> ScalarFunction:
-        """The whole as a function of one number."""
+        """The whole as a function of one number; of several slopes, that whose results reach lowest."""
         if self.table:
             return reduce(ScalarFunction.then, [scalar_function(kind, dict(values)) for kind, values in self.table])
         bounds = clamp(self.low, self.high)
-        return bounds if self.slope is None else leaky_relu(self.slope).then(bounds)
+        return leaky_relu(max(self.slopes)).then(bounds) if self.slopes else bounds
+
+    @property
+    def slopes(self) -> tuple[float, ...]:
+        """Those of all channels, or the one of all of them; () if there is none."""
+        return self.slope if isinstance(self.slope, tuple) else () if self.slope is None else (self.slope,)
 
     @property
     def signed(self) -> bool:
@@ -76,7 +81,9 @@ class Activation:
         """Apply it to a tensor."""
         for kind, values in self.table:
             x = ACTIVATIONS[kind](x, **dict(values))
-        if self.slope is not None:
+        if isinstance(self.slope, tuple):
+            x = torch.nn.functional.prelu(x, torch.tensor(self.slope, dtype=x.dtype))
+        elif self.slope is not None:
             x = torch.nn.functional.leaky_relu(x, self.slope)
         if self.low > -math.inf or self.high < math.inf:
             x = torch.clamp(x, self.low, self.high)
@@ -123,18 +130,21 @@ def with_function(activation: Activation, layer: ActivationLayer) -> Activation 
         return _bounded(activation, 0.0, math.inf)
     if kind == "clamp":
         return _bounded(activation, parameters["low"], parameters["high"])
-    if kind == "leaky_relu":
-        if activation.low >= 0:
-            return activation
-        return replace(activation, slope=parameters["slope"]) if activation.is_none else None
-    return None
+    return with_slope(activation, parameters["slope"]) if kind == "leaky_relu" else None
+
+
+def with_slope(activation: Activation, slope: float | tuple[float, ...]) -> Activation | None:
+    """Give both after each other as one, of an activation without a table; None if the hardware needs two."""
+    if activation.low >= 0:
+        return activation
+    return replace(activation, slope=slope) if activation.is_none else None
 
 
 def _bounded(activation: Activation, low: float, high: float) -> Activation:
     bounds = clamp(low, high)
     low, high = bounds.at(activation.low), bounds.at(activation.high)
     # No negative value is left to be multiplied.
-    slope = None if low >= 0 and activation.slope is not None and activation.slope >= 0 else activation.slope
+    slope = None if low >= 0 and min(activation.slopes, default=0.0) >= 0 else activation.slope
     return replace(activation, slope=slope, low=low, high=high)
 
 

@@ -6,13 +6,15 @@ formats of activations by the error of the network's output, with the layers beh
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gan2hls.frontends.float_model import ConvTranspose2dLayer
-from gan2hls.quantization.blocks import Block, MacLayer, Step, affine
+from gan2hls.frontends.running import run_steps
+from gan2hls.quantization.blocks import Block, MacLayer, Step, Steps, WideLayer, affine
 from gan2hls.quantization.quantized_model import QuantizedBlock, QuantizedStep, real_mac
 from gan2hls.quantization.quantizers import Format, QuantizedWeight
 
@@ -30,47 +32,107 @@ SHIFT_STEPS = 4
 Activate = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class _Rounded:
+    """A step in float whose result is stored in a format."""
+
+    step: Step
+    format: Format
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.step.inputs
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        return self.format.fake_quantize(self.step.forward(*xs))
+
+
 class Measurement:
-    """Float and quantized values that enter the next step, of a part of the calibration samples.
+    """Float and quantized values that are still needed, of a part of the calibration samples.
 
     Args:
         steps: all steps of the model.
-        samples: (n, *input shape); as many of them are taken, evenly spread, as the limits above allow.
+        samples: (n, *shape) of each input by name; as many of them are taken, evenly spread, as the limits above allow.
     """
 
-    def __init__(self, steps: Sequence[Step], samples: Tensor) -> None:
-        count = min(len(samples), _affordable(steps, samples[0].numel()))
-        kept = torch.linspace(0, len(samples) - 1, count, dtype=torch.float64).round().long()
-        self.real = self.quantized = samples[kept]
-        self._following = list(steps)
-        self._real_before: Tensor | None = None
-        self._wanted = _run(steps, self.real)
+    def __init__(self, steps: Steps, samples: Mapping[str, Tensor]) -> None:
+        total = len(next(iter(samples.values())))
+        self.count = min(total, _affordable(steps))
+        kept = torch.linspace(0, total - 1, self.count, dtype=torch.float64).round().long()
+        self._samples = {name: values[kept] for name, values in samples.items()}
+        self._wanted = run_steps(steps.steps, self._samples, steps.outputs)
+        self.start(steps)
 
-    def take_input(self, format_: Format) -> None:
-        """Quantize the network's input."""
-        self.quantized = format_.fake_quantize(self.quantized)
+    def start(self, steps: Steps) -> None:
+        """Begin before the first step, also of others that compute the same."""
+        self._outputs = steps.outputs
+        self.real, self.quantized = dict(self._samples), dict(self._samples)
+        self._following = list(steps.steps)
+        self._left = steps.users
+        self._real_before: Tensor | None = None
+
+    def take_input(self, name: str, format_: Format) -> None:
+        """Quantize an input of the network."""
+        self.quantized[name] = format_.fake_quantize(self.quantized[name])
 
     def take(self, made: QuantizedStep) -> None:
         """Go over the next step, of which `made` is the quantized one."""
         step = self._following.pop(0)
         self._real_before = None
-        self.real = _run([step], self.real)
-        self.quantized = made.forward(self.quantized)
+        self.real[step.name] = step.forward(*(self.real[name] for name in step.inputs))
+        self.quantized[step.name] = made.forward(*self.entering(step))
+        self._left.subtract(step.inputs)
+        for name in step.inputs:
+            if self._left[name] <= 0:
+                self.real.pop(name, None)
+                self.quantized.pop(name, None)
 
-    def output_error(self, values: Tensor, activate: Activate, format_: Format) -> float:
-        """Mean squared error of the network's output if `values`, in this format and activated, leave the next step."""
-        return self._error(_run(self._following[1:], activate(format_.fake_quantize(values))))
+    def entering(self, step: Step) -> tuple[Tensor, ...]:
+        """The quantized values that a step reads."""
+        return tuple(self.quantized[name] for name in step.inputs)
+
+    def output_error(self, values: Tensor, activate: Activate, format_: Format, also: Sequence[str] = ()) -> float:
+        """Mean squared error of the network's output if `values`, in this format and activated, leave the next step.
+
+        The results of the steps `also` have this format, too.
+        """
+        return self._behind(activate(format_.fake_quantize(values)), dict.fromkeys(also, format_))
 
     def block_error(self, made: QuantizedBlock) -> float:
         """Mean squared error of the network's output with the next step quantized like this."""
-        return self._error(_run(self._following[1:], made.forward(self.quantized)))
+        return self._behind(made.forward(*self.entering(self._following[0])), {})
 
-    def input_error(self, format_: Format) -> float:
-        """Mean squared error of the network's output with its input in this format."""
-        return self._error(_run(self._following, format_.fake_quantize(self.real)))
+    def input_error(self, name: str, format_: Format, also: Sequence[str] = ()) -> float:
+        """Mean squared error of the network's output with an input, and what the steps `also` give, in a format."""
+        rounded = (name, *(other for other in also if other in self.real))
+        values = {**self.quantized, **{other: format_.fake_quantize(self.real[other]) for other in rounded}}
+        return self._run(self._following, values, dict.fromkeys(also, format_))
 
-    def _error(self, output: Tensor) -> float:
-        return float(torch.square(output - self._wanted).mean(dtype=torch.float64))
+    def formats_error(self, steps: Steps, formats: Mapping[str, Format]) -> float:
+        """Mean squared error of the network's output in float, but for the inputs and steps that have a format."""
+        values = {
+            name: formats[name].fake_quantize(values) if name in formats else values
+            for name, values in self._samples.items()
+        }
+        return self._run(steps.steps, values, formats)
+
+    def _behind(self, result: Tensor, formats: Mapping[str, Format]) -> float:
+        step, *following = self._following
+        return self._run(following, {**self.quantized, step.name: result}, formats)
+
+    def _run(self, steps: Sequence[Step], values: Mapping[str, Tensor], formats: Mapping[str, Format]) -> float:
+        rounded = [_Rounded(step, formats[step.name]) if step.name in formats else step for step in steps]
+        found = run_steps(rounded, values, self._outputs)
+        if len(found) == 1:
+            (name,) = found
+            return _mean_square(found[name] - self._wanted[name])
+        # Each output counts alike, whatever its values are.
+        powers = {name: _mean_square(wanted) or 1.0 for name, wanted in self._wanted.items()}
+        return sum(_mean_square(found[name] - self._wanted[name]) / powers[name] for name in found) / len(found)
 
     def weight_error(
         self, block: Block, gain: Tensor, offset: Tensor, corrected: bool
@@ -85,46 +147,45 @@ class Measurement:
         assert block.mac is not None
         mac: MacLayer = block.mac
 
-        every = -(-len(self.real) // WEIGHT_SAMPLES)
+        every = -(-self.count // WEIGHT_SAMPLES)
+        (entering,) = self.entering(block)
 
         def error(weight: QuantizedWeight) -> Tensor:
             before = self._before_activation(block)[::every]
             wanted = block.activate(before)
-            got = affine(real_mac(mac, weight), gain, offset, self.quantized[::every])
+            got = affine(real_mac(mac, weight), gain, offset, entering[::every])
             if not corrected:
                 return _means(torch.square(block.activate(got) - wanted))
             return _fit(block.activate, wanted, got, [_means(before) - _means(got)], 1)[1]
 
         return error
 
-    def shift(self, block: Block, mac: MacLayer | None, gain: Tensor, offset: Tensor) -> Tensor:
+    def shift(self, block: Block, wide: WideLayer | None, gain: Tensor, offset: Tensor) -> Tensor:
         """What is to be added to a quantized block's offset (channels,), so that its result is nearest to float's.
 
         Without an activation this is the mean of what its channels lack. Behind one, only values count that the
         activation lets pass.
         """
         before = self._before_activation(block)
-        got = affine(mac, gain, offset, self.quantized)
+        got = affine(wide, gain, offset, *self.entering(block))
         start = _means(before) - _means(got)
         return _fit(block.activate, block.activate(before), got, [torch.zeros_like(start), start], SHIFT_STEPS)[0]
 
     def _before_activation(self, block: Block) -> Tensor:
         """Float values that enter the activation of the next step."""
         if self._real_before is None:
-            self._real_before = block.before_activation(self.real)
+            self._real_before = block.before_activation(*(self.real[name] for name in block.inputs))
         return self._real_before
 
 
-def _run(steps: Sequence[Step], x: Tensor) -> Tensor:
-    for step in steps:
-        x = step.activate(step.before_activation(x)) if isinstance(step, Block) else step.forward(x)
-    return x
+def _mean_square(x: Tensor) -> float:
+    return float(torch.square(x).mean(dtype=torch.float64))
 
 
-def _affordable(steps: Sequence[Step], input_values: int) -> int:
+def _affordable(steps: Steps) -> int:
     """Samples whose run stays within all limits; one at least."""
-    macs, largest = 1, input_values
-    for step in steps:
+    macs, largest = 1, max(math.prod(shape) for shape in steps.inputs.values())
+    for step in steps.steps:
         largest = max(largest, math.prod(step.out_shape))
         if isinstance(step, Block) and step.mac is not None:
             places = step.in_shape if isinstance(step.mac, ConvTranspose2dLayer) else step.out_shape

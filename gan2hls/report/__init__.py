@@ -154,7 +154,7 @@ def _panel(run: RunReport, index: int) -> _Panel:
         rows=rows,
         gallery=make_gallery(run),
         drawing=draw(pipeline),
-        converters=sum(not stage.node for stage in pipeline.stages),
+        converters=sum(not stage.node for stage in pipeline.kernels),
         frames_per_second=format_number(frames_per_second(pipeline, run.clock_mhz, run)),
         weight_bits=weight_bits(pipeline),
         latency=latency,

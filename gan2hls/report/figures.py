@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gan2hls.folding import Pipeline
+from gan2hls.pipeline import Pipeline
 from gan2hls.report.layers import layer_rows, row_values
 from gan2hls.report.run import RunReport
 
@@ -76,7 +76,7 @@ def report_values(pipeline: Pipeline, clock_mhz: float, run: RunReport | None = 
 
 def weight_bits(pipeline: Pipeline) -> int:
     """Bits of all stored weights: codes and codebooks, without padding."""
-    return sum(node.op.weight_memory_bits for node in pipeline.graph.nodes)
+    return sum(node.op.weight_memory_bits for node in pipeline.graph.computed)
 
 
 def memory_bits(pipeline: Pipeline) -> int:
@@ -85,7 +85,7 @@ def memory_bits(pipeline: Pipeline) -> int:
 
 
 def _slowest(pipeline: Pipeline) -> list[str]:
-    slowest = [stage for stage in pipeline.stages if stage.cycles == pipeline.interval_cycles]
+    slowest = [stage for stage in pipeline.kernels if stage.cycles == pipeline.interval_cycles]
     return [stage.node or f"lane converter {stage.name}" for stage in slowest]
 
 

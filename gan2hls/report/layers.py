@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gan2hls.errors import printable
-from gan2hls.folding import Pipeline
-from gan2hls.ir import IntType, Node, TensorType
+from gan2hls.ir import IntType, Node, Tensors, TensorType
+from gan2hls.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class LayerRow:
     Attributes:
         name: of the node.
         type: class name of the op.
+        inputs: names of the ops, or of the network's inputs, whose results it takes.
         detail: kernel and stride of a convolution, function of a table; "" elsewhere.
         input_shape, output_shape: (height, width, channels).
         input_type, output_type: integer types.
@@ -38,6 +39,7 @@ class LayerRow:
 
     name: str
     type: str
+    inputs: tuple[str, ...]
     detail: str
     input_shape: tuple[int, int, int]
     output_shape: tuple[int, int, int]
@@ -73,13 +75,15 @@ def layer_rows(pipeline: Pipeline) -> list[LayerRow]:
     return [_layer_row(pipeline, *step) for step in pipeline.graph.steps()]
 
 
-def _layer_row(pipeline: Pipeline, node: Node, tensor: TensorType, output: TensorType) -> LayerRow:
+def _layer_row(pipeline: Pipeline, node: Node, tensors: Tensors, output: TensorType) -> LayerRow:
     op, fold = node.op, pipeline.folding[node.name]
-    kernel, macs, interval = op.kernel(tensor, fold), op.macs(tensor), pipeline.interval_cycles
+    kernel, macs, interval = op.kernel(tensors, fold), op.macs(*tensors), pipeline.interval_cycles
+    tensor = tensors[0] if tensors else output
     arrays = [getattr(op, field.name) for field in fields(op)]  # type: ignore[arg-type]
     return LayerRow(
         name=node.name,
         type=type(op).__name__,
+        inputs=node.inputs,
         detail=op.detail,
         input_shape=tensor.shape,
         output_shape=output.shape,

@@ -58,7 +58,7 @@ class Gallery:
 def make_gallery(run: RunReport) -> Gallery:
     """Pictures of a run's first latents; an output that is no image is drawn as squares of grey."""
     columns = min(len(run.golden), MAX_COLUMNS)
-    low, _ = value_range = _value_range(run.real_images, run.pipeline.graph.output.int_type.signed)
+    low, _ = value_range = _value_range(run.real_images, run.pipeline.graph.types[run.output_name].int_type.signed)
 
     def row(label: str, images: np.ndarray | None, compare: bool) -> PictureRow:
         return _row(label, images, columns, value_range, run.golden if compare else None)

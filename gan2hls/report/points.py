@@ -11,7 +11,7 @@ from gan2hls.synth.result import Clock, Usage
 
 CYCLE_MODEL, SIMULATED = "cycle model", "RTL simulation"
 ASSUMED = "assumed"
-HELPERS = ("width_converter", "fifo")
+HELPERS = ("width_converter", "fifo", "stream_fork")
 """Types of a `LayerPoint` that are no layers of the network."""
 
 
@@ -51,6 +51,7 @@ class LayerPoint:
         fold: PE × SIMD and what goes with it, as text.
         usage: resources, None where not known by stage.
         stage: its instance in the top module.
+        inputs: names of the nodes, or of the network's inputs, whose results it takes; None: of the one before.
     """
 
     name: str
@@ -63,6 +64,7 @@ class LayerPoint:
     fold: str
     usage: Usage | None = None
     stage: str = ""
+    inputs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,14 @@ class PointReport:
                 lists = {name: tuple(value) for name, value in clock.items() if isinstance(value, list)}
                 known["clock"] = Clock(**{**clock, **lists})
             known["layers"] = tuple(
-                LayerPoint(**{**layer, "shape": tuple(layer["shape"]), "usage": _usage(layer["usage"])})
+                LayerPoint(
+                    **{
+                        **layer,
+                        "shape": tuple(layer["shape"]),
+                        "usage": _usage(layer["usage"]),
+                        "inputs": None if layer.get("inputs") is None else tuple(layer["inputs"]),
+                    }
+                )
                 for layer in known["layers"]
             )
             known["problems"] = tuple(known["problems"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan2hls.errors import UserError
-from gan2hls.folding import Pipeline
+from gan2hls.pipeline import Pipeline
 
 COMPARED = ("C++", "RTL")
 """The worlds that a complete run compares with the golden model."""
@@ -46,6 +46,7 @@ class RunReport:
     interval_cycles: int | None
     clock_mhz: float
     latents: str = ""
+    output: str = ""
 
     def __post_init__(self) -> None:
         shape = self.real_images.shape
@@ -59,6 +60,11 @@ class RunReport:
             raise UserError(f"{where}: the PSNR is not a number")
         if not 0 < self.clock_mhz < math.inf:
             raise UserError(f"{where}: a clock of {self.clock_mhz} MHz is not supported; use more than 0")
+
+    @property
+    def output_name(self) -> str:
+        """The output that the images are of."""
+        return self.output or self.pipeline.graph.outputs[0]
 
     @property
     def simulated(self) -> dict[str, np.ndarray | None]:
@@ -113,7 +119,8 @@ def verdict(run: RunReport) -> str:
 
 def psnr_source(run: RunReport) -> str:
     """What the PSNR compares."""
-    return "golden model against the float model" + (f", on latents of {run.latents}" if run.latents else "")
+    which = f" at output {run.output}" if len(run.pipeline.graph.outputs) > 1 else ""
+    return f"golden model against the float model{which}" + (f", on latents of {run.latents}" if run.latents else "")
 
 
 def psnr_text(psnr: float) -> str:

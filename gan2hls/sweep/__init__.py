@@ -1,7 +1,8 @@
 """Sweeps: many bit widths, budgets and targets, each quantized, judged and estimated, synthesized or simulated.
 
-`points` says which there are, `tasks` what is done for one (values in, values out, anywhere), `cache` keeps what came
-out, `workers` runs tasks here or on a Dask cluster, `driver` puts them together, `search` asks optuna for more points.
+`points` says which there are, `tasks` what can be done for one (values in, values out, anywhere), `steps` in which
+order, `cache` keeps what came out, `workers` runs tasks here or on a Dask cluster, `runner` gives them what is not
+known yet, `search` asks optuna for more points, and `driver` puts all of it together.
 """
 
 from gan2hls.sweep.driver import Sweep

@@ -11,7 +11,7 @@ from gan2hls.files import read_json, sha256, write_json
 from gan2hls.limits import FILE_BYTES
 from gan2hls.resources import program_digest
 from gan2hls.sweep.kept import check_outcome
-from gan2hls.sweep.tasks import Outcome, Task
+from gan2hls.sweep.task import Outcome, Task
 
 
 class Cache:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class _Layer:
     macs: int
     shape: list[int]
     output_bits: int
+    inputs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from gan2hls.report.points import ASSUMED, CYCLE_MODEL, SIMULATED, LayerPoint, PointReport, Quality
 from gan2hls.sweep.points import Point
-from gan2hls.sweep.tasks import Outcome
+from gan2hls.sweep.task import Outcome
 from gan2hls.synth.result import ESTIMATE, PLACED, SynthResult, Usage
 
 
@@ -60,6 +60,7 @@ def _with_estimate(report: PointReport, values: dict[str, Any], clock_mhz: float
             fold=layer["fold"],
             usage=Usage(**layer["usage"]),
             stage=layer["stage"],
+            inputs=tuple(layer["inputs"]) if "inputs" in layer else None,
         )
         for layer in layers
     )

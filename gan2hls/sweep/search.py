@@ -12,18 +12,18 @@ import logging
 import warnings
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gan2hls.errors import MissingToolError
 from gan2hls.files import sha256
 from gan2hls.quantization.config import LayerConfig
 from gan2hls.resources import program_digest
+from gan2hls.sweep.listener import Listener
 from gan2hls.sweep.points import Point
-from gan2hls.sweep.tasks import Outcome, Task
+from gan2hls.sweep.runner import Runner
+from gan2hls.sweep.steps import PointTasks
+from gan2hls.sweep.task import Outcome, Task
 from gan2hls.sweep_config import SweepConfig
-
-if TYPE_CHECKING:
-    from gan2hls.sweep.driver import Sweep
 
 BATCH = 8
 """Trials that are asked for before the first of them is told."""
@@ -48,11 +48,14 @@ def require_optuna() -> Any:
         raise MissingToolError("a search needs the package optuna (pip install 'gan2hls[sweep]')") from None
 
 
-def search(sweep: "Sweep") -> list[Point]:
+def search(tasks: PointTasks, runner: Runner, base: Point, layers: list[str], listener: Listener) -> list[Point]:
     """Try widths until there are as many trials as wanted.
 
-    Folding budget and target are those of the sweep's first point; exceptions that `quantize.layers` makes stay,
-    but for the widths that are searched.
+    Args:
+        tasks, runner: what is done for a trial, and what does it.
+        base: the point whose folding budget, target and exceptions of layers stay, but for the widths searched.
+        layers: names of the layers with weights, as `quantize.layers` has them.
+        listener: what to tell.
 
     Returns:
         The points that no other beats in PSNR, hardware multipliers and frames/s together, by number of their trial.
@@ -62,12 +65,15 @@ def search(sweep: "Sweep") -> list[Point]:
     with warnings.catch_warnings():
         # Names of the objectives and fixed parameters have been called experimental for years.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return _search(optuna, sweep)
+        return _search(optuna, tasks, runner, base, layers, listener)
 
 
-def _search(optuna: Any, sweep: "Sweep") -> list[Point]:
-    config, base, layers = sweep.config.sweep, sweep.points[0], sweep.layer_names()
-    study = _study(optuna, sweep, base, layers)
+def _search(
+    optuna: Any, tasks: PointTasks, runner: Runner, base: Point, layers: list[str], listener: Listener
+) -> list[Point]:
+    config = tasks.config.sweep
+    name = _study_name(tasks, base, layers)
+    study = _study(optuna, runner.directory, name, listener)
     while len(study.trials) < config.search or _unfinished(optuna, study):
         trials = [optuna.trial.Trial(study, trial._trial_id) for trial in _unfinished(optuna, study)]
         points = []
@@ -77,11 +83,11 @@ def _search(optuna: Any, sweep: "Sweep") -> list[Point]:
             trial = study.ask()
             trials.append(trial)
             points.append(_point(optuna, study, trial, base, layers, config))
-        values = sweep.take([_evaluate(sweep, point) for point in points], lambda value: None)
+        values = runner.take([_evaluate(tasks, point) for point in points], lambda value: None)
         for trial, value in zip(trials, values, strict=True):
             failed = {"state": optuna.trial.TrialState.FAIL} if value is None else {}
             study.tell(trial.number, value, **failed)
-        sweep.say_searched(len(study.trials), config.search)
+        listener.searched(len(study.trials), config.search)
     return _best(optuna, study, base, layers, config)
 
 
@@ -90,22 +96,26 @@ def _unfinished(optuna: Any, study: Any) -> list[Any]:
     return list(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)))
 
 
-def _study(optuna: Any, sweep: "Sweep", base: Point, layers: list[str]) -> Any:
-    """The study of these settings, new or as it was left."""
-    config = sweep.config.sweep
+def _study_name(tasks: PointTasks, base: Point, layers: list[str]) -> str:
+    """Of all that trials depend on."""
+    config = tasks.config.sweep
     parts = [
         *(dataclasses.asdict(base.quantize), dataclasses.asdict(base.budget), layers, config.images, config.seed),
-        *(config.search_weight_bits, config.search_activation_bits, sweep.clock_mhz, sweep.config.simulation.seed),
-        dataclasses.asdict(sweep.config.calibration) | {"file": None},
+        *(config.search_weight_bits, config.search_activation_bits, tasks.clock_mhz, tasks.config.simulation.seed),
+        dataclasses.asdict(tasks.config.calibration) | {"file": None, "inputs": {}},
     ]
-    name = sha256(program_digest(), sweep.inputs, json.dumps(parts, sort_keys=True))[:16]
-    journal = sweep.directory / JOURNAL
-    for lock in sweep.directory.glob(f"{JOURNAL}.lock*"):  # of a killed process: this one has the folder
+    return sha256(program_digest(), tasks.inputs, json.dumps(parts, sort_keys=True))[:16]
+
+
+def _study(optuna: Any, directory: Path, name: str, listener: Listener) -> Any:
+    """The study of this name in a sweep's folder, new or as it was left."""
+    journal = directory / JOURNAL
+    for lock in directory.glob(f"{JOURNAL}.lock*"):  # of a killed process: this one has the folder
         lock.unlink(missing_ok=True)
     try:
         return _open(optuna, journal, name)
     except Exception as error:  # whatever a damaged journal makes optuna raise
-        sweep.warn(f"{journal}: damaged, made anew ({type(error).__name__})")
+        listener.warn(f"{journal}: damaged, made anew ({type(error).__name__})")
         journal.unlink(missing_ok=True)
         return _open(optuna, journal, name)
 
@@ -160,14 +170,14 @@ def _point_of(trial: Any, base: Point, layers: list[str]) -> Point:
 
 
 def _evaluate(
-    sweep: "Sweep", point: Point
+    tasks: PointTasks, point: Point
 ) -> Generator[tuple[Task, ...], tuple[Outcome, ...], tuple[float, float, float] | None]:
     """PSNR, multipliers and frames/s of a point, None if it failed."""
-    quality, found = yield from sweep.estimated(point)
+    quality, found = yield from tasks.estimated(point)
     if found is None or found.error:
         return None
     noise = quality.values["quality"]["psnr"]
-    rate = sweep.clock_mhz * 1e6 / found.values["interval_cycles"]
+    rate = tasks.clock_mhz * 1e6 / found.values["interval_cycles"]
     return EQUAL_DB if noise is None else noise, found.values["usage"]["dsps"], rate
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from gan2hls.errors import Gan2HlsError, MissingToolError, UserError
 from gan2hls.limits import RUNS
-from gan2hls.sweep.tasks import Outcome
+from gan2hls.sweep.task import Outcome
 
 CONNECT_SECONDS = 10.0
 END_SECONDS = 5.0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gan2hls.arguments import Arrays, named_arrays
 from gan2hls.backends.render import render
 from gan2hls.backends.rtl import check_memories
 from gan2hls.errors import Gan2HlsError, MismatchError, UserError
@@ -13,8 +14,9 @@ from gan2hls.files import write_text
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.simulate import COSIM_TOOLS, RtlDesign, simulate_rtl
+from gan2hls.synth.design import Design, working_folder
 from gan2hls.synth.netlist import read_module
-from gan2hls.synth.synthesis import Design, Say, working_folder
+from gan2hls.synth.synthesis import Say
 from gan2hls.synth.yosys import map_design, run_yosys, yosys_tool
 from gan2hls.targets import Target
 from gan2hls.targets import target as target_of
@@ -53,7 +55,7 @@ def check_netlist(
     rtl: Path | str,
     top: str,
     target: Target | str,
-    x: np.ndarray,
+    x: Arrays,
     *,
     work: Path | str | None = None,
     scratch: Path | str | None = None,
@@ -67,7 +69,7 @@ def check_netlist(
     Args:
         pipeline: what the design was written from.
         rtl: its folder.
-        x: integers (n, height, width, channels), n at least 1.
+        x: integers (n, height, width, channels), n at least 1; by name where there are several inputs.
         work, scratch, say: as `synthesize` takes them.
 
     Returns:
@@ -96,7 +98,9 @@ def check_netlist(
         write_text(gates / "sources.f", "gates.v\n")
         say("simulation of the netlist")
         (run,) = simulate_rtl([RtlDesign(gates, top, pipeline, x)], log=folder / "simulation.log", optimize=False)
-    return _compare(run.outputs, pipeline.graph.run_stream(x), f"netlist of {top} for {part.name}")
+    got, expected = (named_arrays(pipeline.outputs, y, "a result") for y in (run.outputs, pipeline.graph.run_stream(x)))
+    what = f"netlist of {top} for {part.name}"
+    return sum(_compare(got[name], expected[name], what) for name in expected)
 
 
 def _check_cells(netlist: Path, top: str) -> None:

@@ -3,23 +3,20 @@
 import dataclasses
 import functools
 import json
-import os
-import shutil
-import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gan2hls.backends.rtl import check_memories, write_rtl
-from gan2hls.errors import ToolError, UserError, raise_problems
-from gan2hls.files import is_file, is_running, read_bytes, read_json, sha256, write_json
+from gan2hls.errors import UserError, raise_problems
+from gan2hls.files import read_json, sha256, write_json
 from gan2hls.limits import CLOCKS_MHZ, RUNS, number_problems
 from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
+from gan2hls.synth.design import Design, working_folder
 from gan2hls.synth.families import RECIPES, synth_command
 from gan2hls.synth.nextpnr import PLACERS, Placed, Placer, place_and_route, placer_of
 from gan2hls.synth.result import PLACED, SYNTHESIZED, SynthResult
@@ -33,55 +30,6 @@ from gan2hls.tools import Tool, find_tool, require_tool
 TOOLS = ("auto", "yosys", "vivado")
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Design:
-    """SystemVerilog in a folder: sources in the order in which they are read, and the memory files they read."""
-
-    folder: Path
-    sources: tuple[str, ...]
-    memories: tuple[str, ...]
-
-    @staticmethod
-    def read(folder: Path, sources: Sequence[str] | None = None) -> "Design":
-        """A written design, or other sources.
-
-        Args:
-            folder: where tools run; holds the sources and, anywhere in it, memory files (`*.mem`).
-            sources: paths in it; None takes those that its `sources.f` lists.
-
-        Raises:
-            UserError: a source is missing, or lies elsewhere.
-        """
-        folder = Path(folder).resolve()
-        if sources is None:
-            if not is_file(folder / "sources.f"):
-                raise UserError(f"{folder}: no RTL design made by gan2hls (no sources.f in it)")
-            sources = read_bytes(folder / "sources.f").decode(errors="replace").split()
-        names = []
-        for source in sources:
-            path = (folder / source).resolve()
-            if not path.is_relative_to(folder):
-                raise UserError(f"{source}: not in {folder}; tools see only what lies there")
-            if not is_file(path):
-                raise UserError(f"{path}: no such file")
-            names.append(str(path.relative_to(folder)))
-        memories = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.mem"))
-        return Design(folder, tuple(names), tuple(memories))
-
-    def digest(self) -> str:
-        """Of all contents and names."""
-        names = (*self.sources, *self.memories)
-        return sha256(str(len(self.sources)), *(p for n in names for p in (n, read_bytes(self.folder / n))))
-
-    def copy(self, folder: Path) -> None:
-        """Put everything into another folder, under the same names."""
-        if folder == self.folder:
-            return
-        for name in (*self.sources, *self.memories):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.folder / name, folder / name)
 
 
 def synthesize(
@@ -196,42 +144,6 @@ def _no_clock(part: Target, place: bool) -> str:
         f"{part.name}: a clock is wanted, but yosys alone can not tell it; "
         f"use a part of {', '.join(PLACERS)}, or Vivado for Xilinx"
     )
-
-
-@contextmanager
-def working_folder(work: Path | str | None, scratch: Path | str | None) -> Iterator[Path]:
-    """The folder to work in; a temporary one keeps its logs if a tool failed, and is gone otherwise."""
-    if work is not None:
-        path = Path(work).resolve()
-        path.mkdir(parents=True, exist_ok=True)
-        yield path
-        return
-    if scratch is not None:
-        Path(scratch).mkdir(parents=True, exist_ok=True)
-        _clean_up(Path(scratch))
-    path = Path(tempfile.mkdtemp(prefix=f"gan2hls-synth-{os.getpid()}-", dir=scratch)).resolve()
-    keep = False
-    try:
-        yield path
-    except ToolError as error:
-        keep = error.log is not None and Path(error.log).is_relative_to(path)
-        raise
-    finally:
-        for entry in path.iterdir() if keep else ():
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.suffix != ".log":
-                entry.unlink(missing_ok=True)
-        if not keep:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _clean_up(scratch: Path) -> None:
-    """Remove the folders of processes that were killed; logs of a tool that failed stay."""
-    for path in scratch.glob("gan2hls-synth-*-*"):
-        only_logs = all(entry.suffix == ".log" for entry in path.iterdir())
-        if not only_logs and not is_running(path.name.split("-")[2]):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)

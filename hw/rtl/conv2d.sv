@@ -1,42 +1,43 @@
 // Convolution (cross-correlation), exact accumulators.
 //
-//   y[oy,ox,co] = Σ x[iy,ix,ci]·w[ky,kx,ci,co]  over  iy = oy·StrideHeight - PadHeight + ky,  ix = ox·StrideWidth - PadWidth + kx
+//   y[oy,ox,co] = Σ x[iy,ix,ci]·w[ky,kx,ci,co]
+//   over  iy = oy·StrideHeight - PadHeight + ky,  ix = ox·StrideWidth - PadWidth + kx
 //
 // Input: pixels in raster order, Simd channels a beat; output likewise, Pe channels a beat. Padding is skipped:
 // a frame takes Σ over the pixels of ceil(OutChannels/Pe) · max(1, taps · ceil(InChannels/Simd)) cycles.
 `default_nettype none
 
 module conv2d #(
-  parameter int InHeight     = 4,
-  parameter int InWidth      = 4,
-  parameter int InChannels   = 2,
-  parameter int OutHeight    = 2,
-  parameter int OutWidth     = 2,
-  parameter int OutChannels  = 2,
-  parameter int KernelHeight = 4,
-  parameter int KernelWidth  = 4,
-  parameter int StrideHeight = 2,
-  parameter int StrideWidth  = 2,
-  parameter int PadHeight    = 1,
-  parameter int PadWidth     = 1,
-  parameter int TapRows      = 1,
-  parameter int TapCols      = 1,
-  parameter int RestRows     = 1,
-  parameter int RestCols     = 1,
-  parameter int Pe           = 1,
-  parameter int Simd         = 1,
-  parameter int InBits       = 8,
-  parameter int InSigned     = 1,
-  parameter int CodeBits     = 8,
-  parameter int WeightBits   = 8,
-  parameter int UseCodebook  = 0,
-  parameter int OutBits      = 24,
-  parameter int RingPixels   = 16,
-  parameter int BankWords    = 0,
-  parameter int Packing      = 1,
-  parameter int Symmetric    = 0,
-  parameter     WeightsFile  = "",
-  parameter     CodebookFile = ""
+  parameter int unsigned InHeight     = 4,
+  parameter int unsigned InWidth      = 4,
+  parameter int unsigned InChannels   = 2,
+  parameter int unsigned OutHeight    = 2,
+  parameter int unsigned OutWidth     = 2,
+  parameter int unsigned OutChannels  = 2,
+  parameter int unsigned KernelHeight = 4,
+  parameter int unsigned KernelWidth  = 4,
+  parameter int unsigned StrideHeight = 2,
+  parameter int unsigned StrideWidth  = 2,
+  parameter int unsigned PadHeight    = 1,
+  parameter int unsigned PadWidth     = 1,
+  parameter int unsigned TapRows      = 1,
+  parameter int unsigned TapCols      = 1,
+  parameter int unsigned RestRows     = 1,
+  parameter int unsigned RestCols     = 1,
+  parameter int unsigned Pe           = 1,
+  parameter int unsigned Simd         = 1,
+  parameter int unsigned InBits       = 8,
+  parameter int unsigned InSigned     = 1,
+  parameter int unsigned CodeBits     = 8,
+  parameter int unsigned WeightBits   = 8,
+  parameter int unsigned UseCodebook  = 0,
+  parameter int unsigned OutBits      = 24,
+  parameter int unsigned RingPixels   = 16,
+  parameter int unsigned BankWords    = 0,
+  parameter int unsigned Packing      = 1,
+  parameter int unsigned Symmetric    = 0,
+  parameter              WeightsFile  = "",
+  parameter              CodebookFile = ""
 ) (
   input  logic                   clk,
   input  logic                   rst_n,
@@ -58,11 +59,11 @@ module conv2d #(
   mac_engine #(
     .Transposed(0), .InHeight(InHeight), .InWidth(InWidth), .InChannels(InChannels), .OutHeight(OutHeight),
     .OutWidth(OutWidth), .OutChannels(OutChannels), .KernelHeight(KernelHeight), .KernelWidth(KernelWidth),
-    .StrideHeight(StrideHeight), .StrideWidth(StrideWidth), .PadHeight(PadHeight), .PadWidth(PadWidth), .TapRows(TapRows),
-    .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .Pe(Pe),
-    .Simd(Simd), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
-    .UseCodebook(UseCodebook), .OutBits(OutBits), .RingPixels(RingPixels), .BankWords(BankWords), .Packing(Packing), .Symmetric(Symmetric), .WeightsFile(WeightsFile),
-    .CodebookFile(CodebookFile)
+    .StrideHeight(StrideHeight), .StrideWidth(StrideWidth), .PadHeight(PadHeight), .PadWidth(PadWidth),
+    .TapRows(TapRows), .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .Pe(Pe), .Simd(Simd),
+    .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits), .UseCodebook(UseCodebook),
+    .OutBits(OutBits), .RingPixels(RingPixels), .BankWords(BankWords), .Packing(Packing), .Symmetric(Symmetric),
+    .WeightsFile(WeightsFile), .CodebookFile(CodebookFile)
   ) u_engine (
     .clk, .rst_n, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,
     .m_axis_tdata, .m_axis_tvalid, .m_axis_tready, .m_axis_tlast

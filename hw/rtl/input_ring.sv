@@ -1,29 +1,30 @@
 // Ring memory that keeps the input pixels of a convolution while its window needs them.
 //
-// Pixels are written one after the other, modulo RingPixels; a finished output pixel frees the oldest ones. Filling goes on while
-// pixels are computed, also with those of the next frame. A pixel's full groups of Simd channels lie in one memory, the Rest
-// channels that remain in another. Taps that are read in one cycle have a copy of the memory each: TapRows × TapCols of the
-// first, RestRows × RestCols of the second. Read data come 2 enabled cycles after the address of the first tap.
+// Pixels are written one after the other, modulo RingPixels; a finished output pixel frees the oldest ones. Filling
+// goes on while pixels are computed, also with those of the next frame. A pixel's full groups of Simd channels lie in
+// one memory, the Rest channels that remain in another. Taps that are read in one cycle have a copy of the memory each:
+// TapRows × TapCols of the first, RestRows × RestCols of the second. Read data come 2 enabled cycles after the address
+// of the first tap.
 `default_nettype none
 
 module input_ring #(
-  parameter int InHeight   = 2,
-  parameter int InWidth    = 2,
-  parameter int InChannels = 1,
-  parameter int InBits     = 8,
-  parameter int Simd       = 1,
-  parameter int TapRows    = 1,
-  parameter int TapCols    = 1,
-  parameter int RestRows   = 1,
-  parameter int RestCols   = 1,
-  parameter int RingPixels = 8,
-  localparam int Full        = (Simd < InChannels) ? InChannels / Simd : 1,
-  localparam int Rest        = (Simd < InChannels) ? InChannels % Simd : 0,
-  localparam int RestLanes   = (Rest > 0) ? Rest : 1,
-  localparam int FramePixels = InHeight * InWidth,
-  localparam int WordBits    = $clog2(RingPixels * Full + 1),
-  localparam int SlotBits    = $clog2(RingPixels + 1),
-  localparam int CountBits   = $clog2(2 * FramePixels + RingPixels + 1) + 1
+  parameter int unsigned InHeight   = 2,
+  parameter int unsigned InWidth    = 2,
+  parameter int unsigned InChannels = 1,
+  parameter int unsigned InBits     = 8,
+  parameter int unsigned Simd       = 1,
+  parameter int unsigned TapRows    = 1,
+  parameter int unsigned TapCols    = 1,
+  parameter int unsigned RestRows   = 1,
+  parameter int unsigned RestCols   = 1,
+  parameter int unsigned RingPixels = 8,
+  localparam int unsigned Full        = (Simd < InChannels) ? InChannels / Simd : 1,
+  localparam int unsigned Rest        = (Simd < InChannels) ? InChannels % Simd : 0,
+  localparam int unsigned RestLanes   = (Rest > 0) ? Rest : 1,
+  localparam int unsigned FramePixels = InHeight * InWidth,
+  localparam int unsigned WordBits    = $clog2(RingPixels * Full + 1),
+  localparam int unsigned SlotBits    = $clog2(RingPixels + 1),
+  localparam int unsigned CountBits   = $clog2(2 * FramePixels + RingPixels + 1) + 1
 ) (
   input  logic                   clk,
   input  logic                   rst_n,
@@ -41,11 +42,11 @@ module input_ring #(
   output logic [TapRows*TapCols*Simd*InBits-1:0]        full_data,
   output logic [RestRows*RestCols*RestLanes*InBits-1:0] rest_data
 );
-  localparam int Groups = Full + ((Rest > 0) ? 1 : 0);
-  localparam int GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
+  localparam int unsigned Groups = Full + ((Rest > 0) ? 1 : 0);
+  localparam int unsigned GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
 
-  // Pixels that there is room for, less 1: its sign tells that the ring is full. May exceed the ring: pixels that nobody reads are
-  // freed without waiting for them. A pixel that arrives takes 1 away by the carry into the sum.
+  // Pixels that there is room for, less 1: its sign tells that the ring is full. May exceed the ring: pixels that
+  // nobody reads are freed without waiting for them. A pixel that arrives takes 1 away by the carry into the sum.
   logic signed [CountBits-1:0] room_q, room_d;
   logic [GroupBits-1:0] group_q;
   logic write, group_last_q, unused_carry;
@@ -79,7 +80,8 @@ module input_ring #(
   always_ff @(posedge clk) word_q <= s_axis_tdata;
 
   ring_memory #(
-    .Bits(Simd * InBits), .Words(RingPixels * Full), .Rows(TapRows), .Cols(TapCols), .RowWords(InWidth * Full), .ColWords(Full)
+    .Bits(Simd * InBits), .Words(RingPixels * Full), .Rows(TapRows), .Cols(TapCols), .RowWords(InWidth * Full),
+    .ColWords(Full)
   ) u_full (
     .clk, .rst_n, .write(full_write_q), .write_data(word_q), .read_enable, .read_addr(word_addr),
     .read_data(full_data)

@@ -2,23 +2,23 @@
 //
 //   acc[p] = Σ over the steps from `first` to `last` of Σ over s of x[s]·w[p][s]
 //
-// A pipeline of 3 + ceil(log2(Simd)) registers that moves while `enable` is high; with UseCodebook, stored codes become weights before
-// the first. With Packing > 1 there are two more, and without a codebook one less: that many output channels share a multiplier
-// (packed_multiply). Accumulators have AccBits, which the graph has proven to be enough.
+// A pipeline of 3 + ceil(log2(Simd)) registers that moves while `enable` is high; with UseCodebook, stored codes become
+// weights before the first. With Packing > 1 there are two more, and without a codebook one less: that many output
+// channels share a multiplier (packed_multiply). Accumulators have AccBits, which the graph has proven to be enough.
 `default_nettype none
 
 module mac_array #(
-  parameter int Pe          = 1,
-  parameter int Simd        = 1,
-  parameter int InBits      = 8,
-  parameter int InSigned    = 1,
-  parameter int CodeBits    = 8,
-  parameter int WeightBits  = 8,
-  parameter int UseCodebook = 0,
-  parameter     CodebookFile = "",
-  parameter int AccBits     = 20,
-  parameter int Packing     = 1,
-  parameter int Symmetric   = 0  // no weight is the most negative
+  parameter int unsigned Pe           = 1,
+  parameter int unsigned Simd         = 1,
+  parameter int unsigned InBits       = 8,
+  parameter int unsigned InSigned     = 1,
+  parameter int unsigned CodeBits     = 8,
+  parameter int unsigned WeightBits   = 8,
+  parameter int unsigned UseCodebook  = 0,
+  parameter              CodebookFile = "",
+  parameter int unsigned AccBits      = 20,
+  parameter int unsigned Packing      = 1,
+  parameter int unsigned Symmetric    = 0  // no weight is the most negative
 ) (
   input  logic                        clk,
   input  logic                        rst_n,
@@ -36,23 +36,24 @@ module mac_array #(
   output logic                        sums_next,  // sums become valid with the next enabled cycle
   output logic                        sums_end
 );
-  localparam int ProductBits = InBits + WeightBits;  // enough for any signs
-  localparam int Levels = (Simd > 1) ? $clog2(Simd) : 0;
-  localparam int SumBits = ProductBits + Levels;
-  localparam int Delay = 1 + Levels + ((UseCodebook != 0 || Packing == 1) ? 1 : 0) + ((Packing > 1) ? 2 : 0);
+  localparam int unsigned ProductBits = InBits + WeightBits;  // enough for any signs
+  localparam int unsigned Levels = (Simd > 1) ? $clog2(Simd) : 0;
+  localparam int unsigned SumBits = ProductBits + Levels;
+  localparam int unsigned Delay = 1 + Levels + ((UseCodebook != 0 || Packing == 1) ? 1 : 0) + ((Packing > 1) ? 2 : 0);
 
   // Codes to weights.
   logic [Pe*Simd*WeightBits-1:0] decoded, weights;
   logic [Simd*InBits-1:0] values;
   if (UseCodebook != 0) begin : gen_codebook
-    for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight  // a small table each: one with a port for each would be a large one
+    // A small table each: one with a port for each would be a large one.
+    for (genvar i = 0; i < Pe * Simd; i++) begin : gen_weight
       logic [WeightBits-1:0] codebook [0:(1<<CodeBits)-1];
       if (CodebookFile != "") begin : gen_file
         initial $readmemh(CodebookFile, codebook);
       end else begin : gen_zero
         initial for (int c = 0; c < (1 << CodeBits); c++) codebook[c] = '0;
       end
-      assign decoded[i*WeightBits+:WeightBits] = codebook[codes[i*CodeBits+:CodeBits]];
+      assign decoded[i*WeightBits +: WeightBits] = codebook[codes[i*CodeBits +: CodeBits]];
     end
 `ifndef SYNTHESIS
     memory_assert #(.Depth(1 << CodeBits), .Bits(WeightBits), .File(CodebookFile)) u_assert ();
@@ -96,28 +97,30 @@ module mac_array #(
   logic [Pe*Simd*ProductBits-1:0] products;
   for (genvar i = 0; i < Simd; i++) begin : gen_product
     for (genvar p = 0; p < Pe; p += Packing) begin : gen_multiplier
-      localparam int Lanes = (Pe - p < Packing) ? Pe - p : Packing;
+      localparam int unsigned Lanes = (Pe - p < Packing) ? Pe - p : Packing;
       logic [Lanes*WeightBits-1:0] factors;
       for (genvar l = 0; l < Lanes; l++) begin : gen_factor
-        assign factors[l*WeightBits+:WeightBits] = weights[((p+l)*Simd+i)*WeightBits+:WeightBits];
+        assign factors[l*WeightBits +: WeightBits] = weights[((p+l)*Simd+i)*WeightBits +: WeightBits];
       end
       logic [Lanes*ProductBits-1:0] results;
       for (genvar l = 0; l < Lanes; l++) begin : gen_result
-        assign products[((p+l)*Simd+i)*ProductBits+:ProductBits] = results[l*ProductBits+:ProductBits];
+        assign products[((p+l)*Simd+i)*ProductBits +: ProductBits] = results[l*ProductBits +: ProductBits];
       end
       if (Lanes > 1) begin : gen_packed
-        packed_multiply #(.Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits), .Symmetric(Symmetric)) u_packed (
-          .clk, .enable, .x(values[i*InBits+:InBits]), .weights(factors), .products(results)
+        packed_multiply #(
+          .Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .WeightBits(WeightBits), .Symmetric(Symmetric)
+        ) u_packed (
+          .clk, .enable, .x(values[i*InBits +: InBits]), .weights(factors), .products(results)
         );
       end else begin : gen_single
-        localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
+        localparam int unsigned XBits = InBits + ((InSigned != 0) ? 0 : 1);
         logic signed [XBits-1:0] operand;
         logic signed [WeightBits-1:0] factor;
         logic signed [XBits+WeightBits-1:0] product;
         if (InSigned != 0) begin : gen_signed
-          assign operand = signed'(values[i*InBits+:InBits]);
+          assign operand = signed'(values[i*InBits +: InBits]);
         end else begin : gen_unsigned
-          assign operand = signed'({1'b0, values[i*InBits+:InBits]});
+          assign operand = signed'({1'b0, values[i*InBits +: InBits]});
         end
         assign factor  = signed'(factors);
         if (WeightBits <= 2) begin : gen_adder  // a weight of -2 to 1 is a choice and a sign: no multiplier
@@ -154,23 +157,23 @@ module mac_array #(
 
   for (genvar p = 0; p < Pe; p++) begin : gen_pe
     for (genvar level = 0; level <= Levels; level++) begin : gen_level
-      localparam int Count = (Simd + (1 << level) - 1) >> level;
-      localparam int Bits = ProductBits + level;
+      localparam int unsigned Count = (Simd + (1 << level) - 1) >> level;
+      localparam int unsigned Bits = ProductBits + level;
       logic [Count*Bits-1:0] sum_q;
       if (level == 0) begin : gen_products
-        assign sum_q = products[p*Simd*ProductBits+:Simd*ProductBits];
+        assign sum_q = products[p*Simd*ProductBits +: Simd*ProductBits];
       end else begin : gen_sums
-        localparam int Below = (Simd + (1 << (level - 1)) - 1) >> (level - 1);
+        localparam int unsigned Below = (Simd + (1 << (level - 1)) - 1) >> (level - 1);
         for (genvar i = 0; i < Count; i++) begin : gen_sum
           logic signed [Bits-1:0] left, right;
-          assign left = Bits'(signed'(gen_level[level-1].sum_q[2*i*(Bits-1)+:Bits-1]));
+          assign left = Bits'(signed'(gen_level[level-1].sum_q[2*i*(Bits-1) +: Bits-1]));
           if (2 * i + 1 < Below) begin : gen_pair
-            assign right = Bits'(signed'(gen_level[level-1].sum_q[(2*i+1)*(Bits-1)+:Bits-1]));
+            assign right = Bits'(signed'(gen_level[level-1].sum_q[(2*i+1)*(Bits-1) +: Bits-1]));
           end else begin : gen_single
             assign right = '0;
           end
           always_ff @(posedge clk) begin
-            if (enable) sum_q[i*Bits+:Bits] <= left + right;
+            if (enable) sum_q[i*Bits +: Bits] <= left + right;
           end
         end
       end
@@ -190,7 +193,7 @@ module mac_array #(
         if (last_q[Delay-1]) out_q <= acc_d;
       end
     end
-    assign sums[p*AccBits+:AccBits] = out_q;
+    assign sums[p*AccBits +: AccBits] = out_q;
   end
 
   assign sums_next = valid_q[Delay-1] && last_q[Delay-1];

@@ -3,43 +3,44 @@
 //   pixel cycles = ceil(OutChannels/Pe) · max(1, Full · blocks(TapRows, TapCols) + blocks(RestRows, RestCols))
 //   blocks(n, m) = ceil(rows/n) · ceil(cols/m)  for rows · cols taps,  Full = floor(InChannels/Simd)
 //
-// and the second term only where Simd leaves channels over. pixel_generator says which window a pixel has, tap_walker walks it,
-// input_ring and read_memory give inputs and weights, mac_array multiplies and adds. The whole pipeline holds while an accumulator beat waits for the skid buffer at the output;
-// filling the ring goes on meanwhile. Input tlast is not needed: frames are counted (and checked in simulation).
+// and the second term only where Simd leaves channels over. window_stream says which window each output pixel has,
+// tap_walker goes through its taps, input_ring and weight_memory give inputs and weights, mac_array multiplies and
+// adds. The whole pipeline holds while an accumulator beat waits for the skid buffer at the output; filling the ring
+// goes on meanwhile. Input tlast is not needed: frames are counted (and checked in simulation).
 `default_nettype none
 
 module mac_engine #(
-  parameter int Transposed   = 1,
-  parameter int InHeight     = 2,
-  parameter int InWidth      = 2,
-  parameter int InChannels   = 1,
-  parameter int OutHeight    = 4,
-  parameter int OutWidth     = 4,
-  parameter int OutChannels  = 1,
-  parameter int KernelHeight = 4,
-  parameter int KernelWidth  = 4,
-  parameter int StrideHeight = 2,
-  parameter int StrideWidth  = 2,
-  parameter int PadHeight    = 1,
-  parameter int PadWidth     = 1,
-  parameter int TapRows      = 1,
-  parameter int TapCols      = 1,
-  parameter int RestRows     = 1,
-  parameter int RestCols     = 1,
-  parameter int Pe           = 1,
-  parameter int Simd         = 1,
-  parameter int InBits       = 8,
-  parameter int InSigned     = 1,
-  parameter int CodeBits     = 8,
-  parameter int WeightBits   = 8,
-  parameter int UseCodebook  = 0,
-  parameter int OutBits      = 20,
-  parameter int RingPixels   = 8,
-  parameter int BankWords    = 0,
-  parameter int Packing      = 1,
-  parameter int Symmetric    = 0,
-  parameter     WeightsFile  = "",
-  parameter     CodebookFile = ""
+  parameter int unsigned Transposed   = 1,
+  parameter int unsigned InHeight     = 2,
+  parameter int unsigned InWidth      = 2,
+  parameter int unsigned InChannels   = 1,
+  parameter int unsigned OutHeight    = 4,
+  parameter int unsigned OutWidth     = 4,
+  parameter int unsigned OutChannels  = 1,
+  parameter int unsigned KernelHeight = 4,
+  parameter int unsigned KernelWidth  = 4,
+  parameter int unsigned StrideHeight = 2,
+  parameter int unsigned StrideWidth  = 2,
+  parameter int unsigned PadHeight    = 1,
+  parameter int unsigned PadWidth     = 1,
+  parameter int unsigned TapRows      = 1,
+  parameter int unsigned TapCols      = 1,
+  parameter int unsigned RestRows     = 1,
+  parameter int unsigned RestCols     = 1,
+  parameter int unsigned Pe           = 1,
+  parameter int unsigned Simd         = 1,
+  parameter int unsigned InBits       = 8,
+  parameter int unsigned InSigned     = 1,
+  parameter int unsigned CodeBits     = 8,
+  parameter int unsigned WeightBits   = 8,
+  parameter int unsigned UseCodebook  = 0,
+  parameter int unsigned OutBits      = 20,
+  parameter int unsigned RingPixels   = 8,
+  parameter int unsigned BankWords    = 0,
+  parameter int unsigned Packing      = 1,
+  parameter int unsigned Symmetric    = 0,
+  parameter              WeightsFile  = "",
+  parameter              CodebookFile = ""
 ) (
   input  logic                   clk,
   input  logic                   rst_n,
@@ -65,24 +66,24 @@ module mac_engine #(
     $error("mac_engine: the channels that remain of RestRows * RestCols taps do not fit into the lanes");
   end
 
-  localparam int Full = (Simd < InChannels) ? InChannels / Simd : 1;
-  localparam int Rest = (Simd < InChannels) ? InChannels % Simd : 0;
-  localparam int RestLanes = (Rest > 0) ? Rest : 1;
-  localparam int Lanes = TapRows * TapCols * Simd;
-  localparam int InGroups = Full + ((Rest > 0) ? 1 : 0);
-  localparam int OutGroups = (OutChannels + Pe - 1) / Pe;
-  localparam int Taps = KernelHeight * KernelWidth;
-  localparam int FramePixels = InHeight * InWidth;
-  localparam int WeightWords = Taps * InGroups * OutGroups;
-  localparam int RowsBits = $clog2(KernelHeight + 1);
-  localparam int ColsBits = $clog2(KernelWidth + 1);
-  localparam int TapBits = $clog2(Taps + 1);
-  localparam int TapWordBits = $clog2(Taps * Full + 1);
-  localparam int AddrBits = $clog2(WeightWords + 1);
-  localparam int WordBits = $clog2(RingPixels * Full + 1);
-  localparam int SlotBits = $clog2(RingPixels + 1);
-  localparam int PixelBits = $clog2(FramePixels + 1);
-  localparam int CountBits = $clog2(2 * FramePixels + RingPixels + 1) + 1;
+  localparam int unsigned Full = (Simd < InChannels) ? InChannels / Simd : 1;
+  localparam int unsigned Rest = (Simd < InChannels) ? InChannels % Simd : 0;
+  localparam int unsigned RestLanes = (Rest > 0) ? Rest : 1;
+  localparam int unsigned Lanes = TapRows * TapCols * Simd;
+  localparam int unsigned InGroups = Full + ((Rest > 0) ? 1 : 0);
+  localparam int unsigned OutGroups = (OutChannels + Pe - 1) / Pe;
+  localparam int unsigned Taps = KernelHeight * KernelWidth;
+  localparam int unsigned FramePixels = InHeight * InWidth;
+  localparam int unsigned WeightWords = Taps * InGroups * OutGroups;
+  localparam int unsigned RowsBits = $clog2(KernelHeight + 1);
+  localparam int unsigned ColsBits = $clog2(KernelWidth + 1);
+  localparam int unsigned TapBits = $clog2(Taps + 1);
+  localparam int unsigned TapWordBits = $clog2(Taps * Full + 1);
+  localparam int unsigned AddrBits = $clog2(WeightWords + 1);
+  localparam int unsigned WordBits = $clog2(RingPixels * Full + 1);
+  localparam int unsigned SlotBits = $clog2(RingPixels + 1);
+  localparam int unsigned PixelBits = $clog2(FramePixels + 1);
+  localparam int unsigned CountBits = $clog2(2 * FramePixels + RingPixels + 1) + 1;
 
   logic pixel_valid, pixel_ready, pixel_last;
   logic [RowsBits-1:0] pixel_rows;
@@ -99,76 +100,14 @@ module mac_engine #(
   logic [RestRows*RestCols-1:0] rest_exists;
   logic [AddrBits-1:0] weight_addr;
 
-  // Tap and place in the ring, counted in pixels; a buffer cuts the way back from the walker.
-  logic next_valid, next_ready, next_last;
-  logic [RowsBits-1:0] next_rows;
-  logic [ColsBits-1:0] next_cols;
-  logic [TapBits-1:0] next_tap;
-  logic [SlotBits-1:0] next_slot;
-  logic [PixelBits-1:0] next_need, next_frees;
-  pixel_generator #(
+  window_stream #(
     .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
     .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
-    .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(1), .RingWords(RingPixels)
-  ) u_pixels (
-    .clk, .rst_n, .valid(next_valid), .ready(next_ready), .rows(next_rows), .cols(next_cols), .tap_base(next_tap),
-    .ring_base(next_slot), .need(next_need), .frees(next_frees), .last(next_last)
+    .PadHeight(PadHeight), .PadWidth(PadWidth), .Full(Full), .RingPixels(RingPixels)
+  ) u_windows (
+    .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot,
+    .pixel_word, .pixel_need, .pixel_step, .pixel_frees, .pixel_last
   );
-
-  // A pixel waits for the one after it, which tells how many more input pixels that one needs, less 1.
-  logic held_valid_q, held_last_q, held_ready;
-  logic [RowsBits+ColsBits+TapBits+SlotBits+PixelBits-1:0] held_q;
-  logic [PixelBits-1:0] held_need_q;
-  logic signed [CountBits-1:0] held_step, held_less_q;
-  assign next_ready = !held_valid_q || held_ready;
-  assign held_step  = signed'(CountBits'(next_need)) + held_less_q;
-  always_ff @(posedge clk) begin
-    if (!rst_n) held_valid_q <= 1'b0;
-    else if (next_valid && next_ready) held_valid_q <= 1'b1;
-  end
-  always_ff @(posedge clk) begin
-    if (next_ready) begin
-      held_q      <= {next_rows, next_cols, next_tap, next_slot, next_frees};
-      held_need_q <= next_need;
-      held_less_q <= (next_last ? CountBits'(FramePixels - 1) : CountBits'(-1)) - signed'(CountBits'(next_need));
-      held_last_q <= next_last;
-    end
-  end
-  skid_buffer #(.Bits(RowsBits + ColsBits + TapBits + SlotBits + 2 * PixelBits + CountBits)) u_next (
-    .clk, .rst_n, .s_axis_tdata({held_q, held_need_q, held_step}), .s_axis_tvalid(held_valid_q), .s_axis_tready(held_ready),
-    .s_axis_tlast(held_last_q),
-    .m_axis_tdata({pixel_rows, pixel_cols, pixel_tap, pixel_slot, pixel_frees, pixel_need, pixel_step}),
-    .m_axis_tvalid(pixel_valid), .m_axis_tready(pixel_ready), .m_axis_tlast(pixel_last)
-  );
-
-  // The same in words of full groups: a second walk is cheaper than a product with Full.
-  if (Full > 1) begin : gen_words
-    localparam int FrameBits = $clog2(FramePixels * Full + 1);
-    logic valid, last;
-    logic [RowsBits-1:0] rows;
-    logic [ColsBits-1:0] cols;
-    logic [FrameBits-1:0] need, frees;
-    logic ready, buffered, buffered_last;
-    logic [TapWordBits-1:0] next_tap_word;
-    logic [WordBits-1:0] next_word;
-    pixel_generator #(
-      .Transposed(Transposed), .InHeight(InHeight), .InWidth(InWidth), .OutHeight(OutHeight), .OutWidth(OutWidth),
-      .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight), .StrideWidth(StrideWidth),
-      .PadHeight(PadHeight), .PadWidth(PadWidth), .InGroups(Full), .RingWords(RingPixels * Full)
-    ) u_words (
-      .clk, .rst_n, .valid, .ready, .rows, .cols, .tap_base(next_tap_word), .ring_base(next_word), .need, .frees, .last
-    );
-    skid_buffer #(.Bits(TapWordBits + WordBits)) u_next (
-      .clk, .rst_n, .s_axis_tdata({next_tap_word, next_word}), .s_axis_tvalid(valid), .s_axis_tready(ready),
-      .s_axis_tlast(last), .m_axis_tdata({pixel_tap_word, pixel_word}), .m_axis_tvalid(buffered),
-      .m_axis_tready(pixel_ready), .m_axis_tlast(buffered_last)
-    );
-    logic unused;
-    assign unused = ^{rows, cols, need, frees, buffered, buffered_last};
-  end else begin : gen_pixels
-    assign pixel_tap_word = pixel_tap;
-    assign pixel_word     = pixel_slot;
-  end
 
   tap_walker #(
     .Transposed(Transposed), .KernelHeight(KernelHeight), .KernelWidth(KernelWidth), .StrideHeight(StrideHeight),
@@ -176,10 +115,10 @@ module mac_engine #(
     .TapRows(TapRows), .TapCols(TapCols), .RestRows(RestRows), .RestCols(RestCols), .OutGroups(OutGroups),
     .RingPixels(RingPixels)
   ) u_walker (
-    .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot, .pixel_word,
-    .pixel_need, .pixel_step, .pixel_frees, .pixel_last, .arrives, .release_less1, .step_valid,
-    .step_ready(!hold_q), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first, .step_last,
-    .step_end
+    .clk, .rst_n, .pixel_valid, .pixel_ready, .pixel_rows, .pixel_cols, .pixel_tap, .pixel_tap_word, .pixel_slot,
+    .pixel_word, .pixel_need, .pixel_step, .pixel_frees, .pixel_last, .arrives, .release_less1, .step_valid,
+    .step_ready(!hold_q), .word_addr, .slot_addr, .weight_addr, .step_rest, .full_exists, .rest_exists, .step_first,
+    .step_last, .step_end
   );
 
   logic [Lanes*InBits-1:0] full_data;
@@ -192,10 +131,11 @@ module mac_engine #(
     .read_enable(enable), .word_addr, .slot_addr, .full_data, .rest_data
   );
 
-  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long, and longer if they lie in banks.
-  localparam int Banks = (BankWords > 0) ? (WeightWords + BankWords - 1) / BankWords : 1;
-  localparam int Wait = (Banks > 8) ? 3 : (Banks > 1) ? 2 : 0;
-  localparam int Ahead = 3 + Wait;
+  // Beside the ring's two registers and the one of `x`: what a step means. The weights take as long, and longer if they
+  // lie in banks.
+  localparam int unsigned Banks = (BankWords > 0) ? (WeightWords + BankWords - 1) / BankWords : 1;
+  localparam int unsigned Wait = (Banks > 8) ? 3 : (Banks > 1) ? 2 : 0;
+  localparam int unsigned Ahead = 3 + Wait;
   logic [Ahead-1:0] valid_q, first_q, last_q, end_q;
   logic [1:0] rest_q;
   logic [1:0][TapRows*TapCols-1:0] full_exists_q;
@@ -219,16 +159,16 @@ module mac_engine #(
   logic [Lanes*InBits-1:0] existing_q, x;
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
     logic [InBits-1:0] full_lane, lane_d;
-    assign full_lane = full_exists_q[1][lane/Simd] ? full_data[lane*InBits+:InBits] : '0;
+    assign full_lane = full_exists_q[1][lane/Simd] ? full_data[lane*InBits +: InBits] : '0;
     if (lane < RestRows * RestCols * Rest) begin : gen_both
       logic [InBits-1:0] rest_lane;
-      assign rest_lane = rest_exists_q[1][lane/RestLanes] ? rest_data[lane*InBits+:InBits] : '0;
+      assign rest_lane = rest_exists_q[1][lane/RestLanes] ? rest_data[lane*InBits +: InBits] : '0;
       assign lane_d    = rest_q[1] ? rest_lane : full_lane;
     end else begin : gen_full
       assign lane_d = full_lane;
     end
     always_ff @(posedge clk) begin
-      if (enable) existing_q[lane*InBits+:InBits] <= lane_d;
+      if (enable) existing_q[lane*InBits +: InBits] <= lane_d;
     end
   end
   logic [Lanes*InBits-1:0] wait1_q, wait2_q, wait3_q;
@@ -246,7 +186,9 @@ module mac_engine #(
   end
 
   logic [Pe*Lanes*CodeBits-1:0] codes;
-  weight_memory #(.Depth(WeightWords), .Bits(Pe * Lanes * CodeBits), .BankWords(BankWords), .File(WeightsFile)) u_weights (
+  weight_memory #(
+    .Depth(WeightWords), .Bits(Pe * Lanes * CodeBits), .BankWords(BankWords), .File(WeightsFile)
+  ) u_weights (
     .clk, .enable, .addr(weight_addr), .data(codes)
   );
 
@@ -256,13 +198,13 @@ module mac_engine #(
     .Pe(Pe), .Simd(Lanes), .InBits(InBits), .InSigned(InSigned), .CodeBits(CodeBits), .WeightBits(WeightBits),
     .UseCodebook(UseCodebook), .CodebookFile(CodebookFile), .AccBits(OutBits), .Packing(Packing), .Symmetric(Symmetric)
   ) u_array (
-    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[Ahead-1]), .first(first_q[Ahead-1]), .last(last_q[Ahead-1]), .end_of_frame(end_q[Ahead-1]),
-    .sums, .sums_valid, .sums_next, .sums_end
+    .clk, .rst_n, .enable, .x, .codes, .valid(valid_q[Ahead-1]), .first(first_q[Ahead-1]), .last(last_q[Ahead-1]),
+    .end_of_frame(end_q[Ahead-1]), .sums, .sums_valid, .sums_next, .sums_end
   );
 
-  // The pipeline moves unless sums wait for the skid buffer. As half of the kernel hangs on this, it is a register, which follows
-  // from what both will be in the next cycle.
-  // The walker has one of its own, turned around, which has few loads and lies beside it.
+  // The pipeline moves unless sums wait for the skid buffer. As half of the kernel hangs on this, it is a register,
+  // which follows from what both will be in the next cycle. The walker has one of its own, turned around, which has few
+  // loads and lies beside it.
   logic enable_q, sums_wait, skid_fills;
   assign sums_wait  = enable ? sums_next : sums_valid;
   assign skid_fills = m_axis_tvalid && !m_axis_tready && (sums_valid || !skid_ready);

@@ -1,17 +1,18 @@
 // A memory's file holds what it should, or the simulation ends: no such module exists where SYNTHESIS is defined.
 //
-// $readmemh leaves what a file lacks as it is, and a simulator warns of a missing one at most. Here a file has Depth lines, each a word
-// of Bits in as many hexadecimal digits as that takes, and nothing else: a file that is cut anywhere is noticed.
+// $readmemh leaves what a file lacks as it is, and a simulator warns of a missing one at most. Here a file has Depth
+// lines, each a word of Bits in as many hexadecimal digits as that takes, and nothing else: a file that is cut anywhere
+// is noticed.
 
 `ifndef SYNTHESIS
 `default_nettype none
 
 module memory_assert #(
-  parameter int Depth = 16,
-  parameter int Bits  = 8,
-  parameter     File  = ""  // "": there is none
+  parameter int unsigned Depth = 16,
+  parameter int unsigned Bits  = 8,
+  parameter              File  = ""  // "": there is none
 );
-  localparam int Digits = (Bits + 3) / 4;
+  localparam int unsigned Digits = (Bits + 3) / 4;
 
   if (File != "") begin : gen_file
     initial begin : check

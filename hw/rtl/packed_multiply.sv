@@ -2,18 +2,19 @@
 //
 //   products[l] = x · w[l]  for Lanes weights, from  x · Σ w[l]·2^(Pitch·l)  with  Pitch = InBits + WeightBits
 //
-// A product of an InBits and a WeightBits number fits Pitch bits, signed, whatever the signs. In the sum each lane borrows 1 from
-// the next one if it is negative, so each lane but the lowest gets back the sign bit of the lane below: exact, no guard bits.
-// The packed factor has Pitch·(Lanes-1) + WeightBits + 1 bits, one less where no weight is the most negative (Symmetric). Latency 3 enabled cycles: packed factor, product, lanes.
+// A product of an InBits and a WeightBits number fits Pitch bits, signed, whatever the signs. In the sum each lane
+// borrows 1 from the next one if it is negative, so each lane but the lowest gets back the sign bit of the lane below:
+// exact, no guard bits. The packed factor has Pitch·(Lanes-1) + WeightBits + 1 bits, one less where no weight is the
+// most negative (Symmetric). Latency 3 enabled cycles: packed factor, product, lanes.
 `default_nettype none
 
 module packed_multiply #(
-  parameter int Lanes      = 2,
-  parameter int InBits     = 8,
-  parameter int InSigned   = 1,
-  parameter int WeightBits = 8,
-  parameter int Symmetric  = 0,
-  localparam int Pitch = InBits + WeightBits
+  parameter int unsigned Lanes      = 2,
+  parameter int unsigned InBits     = 8,
+  parameter int unsigned InSigned   = 1,
+  parameter int unsigned WeightBits = 8,
+  parameter int unsigned Symmetric  = 0,
+  localparam int unsigned Pitch = InBits + WeightBits
 ) (
   input  logic                        clk,
   input  logic                        enable,
@@ -25,9 +26,9 @@ module packed_multiply #(
     $error("packed_multiply: Lanes must be at least 2");
   end
 
-  localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
-  localparam int FactorBits = Pitch * (Lanes - 1) + WeightBits + ((Symmetric != 0) ? 0 : 1);
-  localparam int ProductBits = XBits + FactorBits;
+  localparam int unsigned XBits = InBits + ((InSigned != 0) ? 0 : 1);
+  localparam int unsigned FactorBits = Pitch * (Lanes - 1) + WeightBits + ((Symmetric != 0) ? 0 : 1);
+  localparam int unsigned ProductBits = XBits + FactorBits;
 
   logic signed [XBits-1:0] x_q, operand;
   logic signed [FactorBits-1:0] factor_q, factor;
@@ -42,7 +43,7 @@ module packed_multiply #(
   always_comb begin
     factor = '0;
     for (int l = Lanes - 1; l >= 0; l--) begin
-      factor = (factor <<< Pitch) + FactorBits'(signed'(weights[l*WeightBits+:WeightBits]));
+      factor = (factor <<< Pitch) + FactorBits'(signed'(weights[l*WeightBits +: WeightBits]));
     end
   end
 
@@ -55,7 +56,7 @@ module packed_multiply #(
   end
 
   // Each lane without what the lanes below borrowed.
-  localparam int RestBits = Lanes * Pitch;
+  localparam int unsigned RestBits = Lanes * Pitch;
   logic [RestBits-1:0] whole;
   assign whole = RestBits'(product_q);
   for (genvar l = 0; l < Lanes; l++) begin : gen_lane
@@ -67,7 +68,7 @@ module packed_multiply #(
                     (RestBits - l * Pitch)'(gen_lane[l-1].rest[Pitch-1]);
     end
     always_ff @(posedge clk) begin
-      if (enable) products[l*Pitch+:Pitch] <= rest[Pitch-1:0];
+      if (enable) products[l*Pitch +: Pitch] <= rest[Pitch-1:0];
     end
   end
 

@@ -1,18 +1,19 @@
-// Read-only memory with two registers behind it (block RAM and its output register): data 2 enabled cycles after the address.
+// Read-only memory with two registers behind it (block RAM and its output register): data 2 enabled cycles after the
+// address.
 `default_nettype none
 
 module read_memory #(
-  parameter int Depth = 16,
-  parameter int Bits  = 8,
-  parameter     File  = "",
-  localparam int AddrBits = $clog2(Depth + 1)
+  parameter int unsigned Depth = 16,
+  parameter int unsigned Bits  = 8,
+  parameter              File  = "",
+  localparam int unsigned AddrBits = $clog2(Depth + 1)
 ) (
   input  logic                clk,
   input  logic                enable,
   input  logic [AddrBits-1:0] addr,
   output logic [Bits-1:0]     data
 );
-  localparam int IndexBits = (Depth > 1) ? $clog2(Depth) : 1;
+  localparam int unsigned IndexBits = (Depth > 1) ? $clog2(Depth) : 1;
 
   logic [Bits-1:0] mem [0:Depth-1];
   logic [Bits-1:0] read_q;

@@ -3,33 +3,33 @@
 //   t = x·m[c] + b[c];   if Leaky and t < 0: t = x·mn[c] + bn[c]
 //   y = clamp((t + 2^(Shift-1)) >> Shift, Low, High)          (no rounding term if Shift = 0)
 //
-// `t < 0` is (x < threshold[c]) != flip[c]: one multiplier a lane, whichever branch. With UseMultiplier = 0 every m is 2^k and the
-// multiplier memory holds k: a left shift (a leaky negative branch still multiplies).
-// Lanes channels a beat, a beat a cycle, latency 5 to 7 cycles. The pipeline holds while its last beat waits for the skid buffer.
+// `t < 0` is (x < threshold[c]) != flip[c]: one multiplier a lane, whichever branch. With UseMultiplier = 0 every m is
+// 2^k and the multiplier memory holds k: a left shift (a leaky negative branch still multiplies). Lanes channels a
+// beat, a beat a cycle, latency 5 to 7 cycles. The pipeline holds while its last beat waits for the skid buffer.
 `default_nettype none
 
 module requantize #(
-  parameter int Pixels         = 1,
-  parameter int Channels       = 2,
-  parameter int Lanes          = 1,
-  parameter int InBits         = 20,
-  parameter int InSigned       = 1,
-  parameter int MultiplierBits = 18,
-  parameter int BiasBits       = 32,
-  parameter int Shift          = 16,
-  parameter int OutBits        = 8,
-  parameter int OutSigned      = 1,
-  parameter int Low            = -128,
-  parameter int High           = 127,
-  parameter int Leaky          = 0,
-  parameter int UseMultiplier  = 1,
-  parameter int Parts         = 1,  // multipliers that a product takes: 2 where their ports are too narrow for one
-  parameter     MultiplierFile = "",
-  parameter     BiasFile       = "",
-  parameter     NegativeMultiplierFile = "",
-  parameter     NegativeBiasFile = "",
-  parameter     ThresholdFile  = "",
-  parameter     FlipFile       = ""
+  parameter int unsigned Pixels                 = 1,
+  parameter int unsigned Channels               = 2,
+  parameter int unsigned Lanes                  = 1,
+  parameter int unsigned InBits                 = 20,
+  parameter int unsigned InSigned               = 1,
+  parameter int unsigned MultiplierBits         = 18,
+  parameter int unsigned BiasBits               = 32,
+  parameter int unsigned Shift                  = 16,
+  parameter int unsigned OutBits                = 8,
+  parameter int unsigned OutSigned              = 1,
+  parameter int signed   Low                    = -128,
+  parameter int signed   High                   = 127,
+  parameter int unsigned Leaky                  = 0,
+  parameter int unsigned UseMultiplier          = 1,
+  parameter int unsigned Parts                  = 1,  // multipliers of a product: 2 where their ports are too narrow
+  parameter              MultiplierFile         = "",
+  parameter              BiasFile               = "",
+  parameter              NegativeMultiplierFile = "",
+  parameter              NegativeBiasFile       = "",
+  parameter              ThresholdFile          = "",
+  parameter              FlipFile               = ""
 ) (
   input  logic                     clk,
   input  logic                     rst_n,
@@ -51,21 +51,22 @@ module requantize #(
     $error("requantize: Low must not be above High, nor negative for an unsigned output");
   end
 
-  localparam int Groups = (Channels + Lanes - 1) / Lanes;
-  localparam int GroupBits = $clog2(Groups + 1);
-  localparam int XBits = InBits + ((InSigned != 0) ? 0 : 1);
-  localparam int ThresholdBits = InBits + 2;
+  localparam int unsigned Groups = (Channels + Lanes - 1) / Lanes;
+  localparam int unsigned GroupBits = $clog2(Groups + 1);
+  localparam int unsigned XBits = InBits + ((InSigned != 0) ? 0 : 1);
+  localparam int unsigned ThresholdBits = InBits + 2;
   // 2^k is at most 2^(MultiplierBits - 2), so a shifted x fits the product as well.
-  localparam int ProductBits = XBits + MultiplierBits;
-  localparam int HalfBits = (Shift > 0) ? Shift : 1;
-  localparam int Widest = (ProductBits > BiasBits) ? ((ProductBits > HalfBits) ? ProductBits : HalfBits)
+  localparam int unsigned ProductBits = XBits + MultiplierBits;
+  localparam int unsigned HalfBits = (Shift > 0) ? Shift : 1;
+  localparam int unsigned Widest = (ProductBits > BiasBits) ? ((ProductBits > HalfBits) ? ProductBits : HalfBits)
                                                    : ((BiasBits > HalfBits) ? BiasBits : HalfBits);
-  localparam int TotalBits = (Widest + 2 > OutBits + 2 + Shift) ? Widest + 2 : OutBits + 2 + Shift;
+  localparam int unsigned TotalBits = (Widest + 2 > OutBits + 2 + Shift) ? Widest + 2 : OutBits + 2 + Shift;
 
-  localparam int PartBits = 17;
+  localparam int unsigned PartBits = 17;
 
-  // Registers: 2 while the parameters are read, 1 for the sign of t if leaky, then the product's parts, product, sum, result.
-  localparam int Stages = 6 + ((Leaky != 0) ? 1 : 0);
+  // Registers: 2 while the parameters are read, 1 for the sign of t if leaky, then the product's parts, product, sum,
+  // result.
+  localparam int unsigned Stages = 6 + ((Leaky != 0) ? 1 : 0);
   logic enable, out_ready;
   logic [Stages-1:0] valid_q, last_q;
   assign enable = !valid_q[Stages-1] || out_ready;
@@ -127,16 +128,16 @@ module requantize #(
     for (genvar l = 0; l < Lanes; l++) begin : gen_sign
       logic signed [ThresholdBits-1:0] value;
       if (InSigned != 0) begin : gen_signed
-        assign value = ThresholdBits'(signed'(x2_q[l*InBits+:InBits]));
+        assign value = ThresholdBits'(signed'(x2_q[l*InBits +: InBits]));
       end else begin : gen_unsigned
-        assign value = ThresholdBits'(x2_q[l*InBits+:InBits]);
+        assign value = ThresholdBits'(x2_q[l*InBits +: InBits]);
       end
-      assign negative2[l] = (value < signed'(threshold2[l*ThresholdBits+:ThresholdBits])) != flip2[l];
+      assign negative2[l] = (value < signed'(threshold2[l*ThresholdBits +: ThresholdBits])) != flip2[l];
       always_ff @(posedge clk) begin
         if (enable) begin
-          m3_q[l*MultiplierBits+:MultiplierBits] <= negative2[l] ? mn2[l*MultiplierBits+:MultiplierBits]
-                                                                 : m2[l*MultiplierBits+:MultiplierBits];
-          b3_q[l*BiasBits+:BiasBits] <= negative2[l] ? bn2[l*BiasBits+:BiasBits] : b2[l*BiasBits+:BiasBits];
+          m3_q[l*MultiplierBits +: MultiplierBits] <= negative2[l] ? mn2[l*MultiplierBits +: MultiplierBits]
+                                                                 : m2[l*MultiplierBits +: MultiplierBits];
+          b3_q[l*BiasBits +: BiasBits] <= negative2[l] ? bn2[l*BiasBits +: BiasBits] : b2[l*BiasBits +: BiasBits];
         end
       end
     end
@@ -167,13 +168,13 @@ module requantize #(
     logic [OutBits-1:0] y_q;
 
     if (InSigned != 0) begin : gen_signed
-      assign value = signed'(x[l*InBits+:InBits]);
+      assign value = signed'(x[l*InBits +: InBits]);
     end else begin : gen_unsigned
-      assign value = signed'({1'b0, x[l*InBits+:InBits]});
+      assign value = signed'({1'b0, x[l*InBits +: InBits]});
     end
-    assign factor = signed'(m[l*MultiplierBits+:MultiplierBits]);
+    assign factor = signed'(m[l*MultiplierBits +: MultiplierBits]);
     if (UseMultiplier != 0 && Parts > 1 && XBits > PartBits + 1) begin : gen_parts  // value = high·2^PartBits + low
-      localparam int HighBits = XBits - PartBits;
+      localparam int unsigned HighBits = XBits - PartBits;
       logic signed [PartBits:0] low;
       logic signed [HighBits-1:0] high;
       logic signed [PartBits+MultiplierBits:0] low_q;
@@ -207,7 +208,7 @@ module requantize #(
     assign shifted = total_q >>> Shift;
     always_ff @(posedge clk) begin
       if (enable) begin
-        bias1_q <= signed'(b[l*BiasBits+:BiasBits]);
+        bias1_q <= signed'(b[l*BiasBits +: BiasBits]);
         bias2_q <= bias1_q;
         total_q <= TotalBits'(product_q) + TotalBits'(bias2_q) + ((Shift > 0) ? TotalBits'(1) <<< (Shift - 1) : '0);
         if (shifted < TotalBits'(Low)) y_q <= OutBits'(Low);
@@ -215,7 +216,7 @@ module requantize #(
         else y_q <= shifted[OutBits-1:0];
       end
     end
-    assign y[l*OutBits+:OutBits] = y_q;
+    assign y[l*OutBits +: OutBits] = y_q;
   end
   if (UseMultiplier != 0 || Leaky == 0) begin : gen_unused
     logic unused;

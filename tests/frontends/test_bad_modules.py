@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import gan2hls
 from gan2hls.errors import UserError
 from gan2hls.frontends import from_torch
-from gan2hls.models.architecture import Affine
+from gan2hls.models.layer_types import Affine
 
 # -- objects ----------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import pytest
 
 from gan2hls.frontends import torch_activations
 from gan2hls.frontends.torch_layers import ACCEPTED
-from gan2hls.models.architecture import LAYER_TYPES
+from gan2hls.models.layer_types import LAYER_TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(module.__name__ for module in torch_activations.MODULES)

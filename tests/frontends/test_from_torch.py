@@ -126,7 +126,7 @@ def problems_of(module: nn.Module, input_shape: tuple[int, ...]) -> str:
         (nn.Upsample(size=(6, 4)), (2, 4, 4), "from 4x4 to 6x4 is not supported; use whole multiples"),
         (nn.BatchNorm2d(2, track_running_stats=False), (2, 4, 4), "use running statistics"),
         (nn.PixelShuffle(2), (4, 2, 2), "1 (PixelShuffle): not supported"),
-        (nn.PReLU(), (4,), "1 (PReLU): not supported"),
+        (nn.RReLU(), (4,), "1 (RReLU): not supported"),
         (nn.Linear(4, 2), (2, 4, 4), "1 (Linear): its input has the shape (2, 4, 4)"),
     ],
 )
@@ -170,16 +170,10 @@ def test_problems_after_a_wrong_shape_are_listed_too():
 @pytest.mark.parametrize(
     ("forward", "message"),
     [
-        (lambda m, x: m.a(x) + m.b(x), "add (add): joins branches (a, b)"),
-        (lambda m, x: m.a(x) + x, "add (add): joins branches (a, the input)"),
-        (lambda m, x: torch.cat([m.a(x), m.b(x)], 1), "cat (cat): joins branches (a, b)"),
-        (lambda m, x: (m.a(x), m.b(x)), "output: the module gives 2 outputs"),
         (lambda m, x: torch.ones(2), "output: the module does not give a tensor that depends on the input"),
         (lambda m, x: m.a(x).permute(0, 1), "permute (permute): not supported"),
         (lambda m, x: m.a(x).view(-1, 2), "view (view): changes the batch: (2, 4) becomes (4, 2)"),
         (lambda m, x: m.a(x).view(2, 4), "works for a batch of 2 but not of 3"),
-        (lambda m, x: m.a(x)[:, :2], "indexing is supported only to add dimensions"),
-        (lambda m, x: m.a(x)[:, :0], "indexing is supported only"),
         (lambda m, x: F.dropout(m.a(x)), "dropout stays active in eval mode"),
         (lambda m, x: m.a(x) if x.sum() > 0 else m.b(x), "torch.fx can not trace Calls: an if, while, and, or depends"),
         (lambda m, x: m.a(x).view(x.size(0), 2, 2), "view: its output has the shape (2, 2)"),
@@ -192,7 +186,7 @@ def test_problems_after_a_wrong_shape_are_listed_too():
         (lambda m, x: x, "has no layers"),
     ],
 )
-def test_what_is_no_chain_of_layers(forward, message):
+def test_what_is_no_graph_of_layers(forward, message):
     assert message in problems_of(Calls(forward, a=nn.Linear(4, 4), b=nn.Linear(4, 4)), (4,))
 
 
@@ -201,7 +195,7 @@ def test_several_inputs():
         def forward(self, z, label):
             return z + label
 
-    assert "forward takes 2 inputs (z, label); one is supported" in problems_of(Conditional(), (4,))
+    assert "forward takes 2 inputs (z, label); no shape is given for label" in problems_of(Conditional(), (4,))
 
 
 def test_hook_that_changes_values_is_noticed():

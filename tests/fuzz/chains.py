@@ -1,17 +1,17 @@
 """Random chains of integer ops, and random foldings and buffers of any chain."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from gan2hls.budget import Budget
 from gan2hls.errors import UserError
-from gan2hls.folding import Folding, Pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.kernels.mac import MacKernel
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
 from gan2hls.ops.mac import MacOp
+from gan2hls.pipeline import Folding, Pipeline, Sizes
 from gan2hls.targets import TARGETS
 from tests.ops.contract import draw_type
 from tests.ops.mac_cases import draw_fold, draw_weights
@@ -135,7 +135,7 @@ def draw_chain(rng: np.random.Generator, limits: Limits = SMALL, name: str = "ge
             tensor = narrow.output_type(tensor)
     nodes = tuple(Node(f"op{index}", op) for index, op in enumerate(ops))
     doors = [(shape[2], *shape[:2]) for shape in (start.shape, tensor.shape)]
-    return Graph(start, nodes, doors[0], doors[1], name).verify()
+    return Graph.chain(start, nodes, doors[0], doors[1], name).verify()
 
 
 # -- foldings ---------------------------------------------------------------------------------------------------------
@@ -144,15 +144,16 @@ def draw_chain(rng: np.random.Generator, limits: Limits = SMALL, name: str = "ge
 def draw_folding(rng: np.random.Generator, graph: Graph, lanes: int = SMALL.lanes) -> Folding:
     """Any fold for each node, of layers those that make `lanes` products a cycle at most."""
     folding = {}
-    for node, tensor, _ in graph.steps():
-        most = node.op.largest_fold(tensor)
+    for node, tensors, _ in graph.steps():
+        most = node.op.largest_fold(tensors)
         fold = Fold(int(rng.integers(1, most.pe + 1)), int(rng.integers(1, most.simd + 1)))
         if isinstance(node.op, MacOp):
-            drawn = (draw_fold(rng, node.op, tensor) for _ in range(20))
+            drawn = (draw_fold(rng, node.op, *tensors) for _ in range(20))
             fold = next((one for one in drawn if one.pe * one.lanes <= lanes), Fold(1, 1))
         elif not isinstance(node.op, Reshape):
             parts = int(rng.integers(1, 3)) if isinstance(node.op, Requantize) else 1
-            fold = Fold(fold.pe, fold.pe, parts=parts)
+            possible = (n for n in range(fold.pe, 0, -1) if not list(node.op.fold_problems(tensors, Fold(n, n))))
+            fold = Fold(pe := next(possible), pe, parts=parts)
         folding[node.name] = fold
     return folding
 
@@ -180,7 +181,9 @@ def choose(rng: np.random.Generator, graph: Graph, lanes: int = SMALL.lanes) -> 
             folding = Budget(**budget).fold(graph, CLOCK_MHZ, given)  # type: ignore[arg-type]
         except UserError:
             continue  # too few multipliers, or too many frames a second, for this chain
-        if all(folding[n.name].pe * folding[n.name].lanes <= 2 * lanes for n in graph.nodes if isinstance(n.op, MacOp)):
+        if all(
+            folding[n.name].pe * folding[n.name].lanes <= 2 * lanes for n in graph.computed if isinstance(n.op, MacOp)
+        ):
             return folding
     return drawn
 
@@ -188,36 +191,37 @@ def choose(rng: np.random.Generator, graph: Graph, lanes: int = SMALL.lanes) -> 
 # -- buffers ----------------------------------------------------------------------------------------------------------
 
 
-def rings(pipeline: Pipeline) -> dict[int, int]:
-    """Input pixels that the ring of each stage that has one holds."""
-    return {i: s.kernel.ring_pixels for i, s in enumerate(pipeline.stages) if s.kernel.ring_pixels}
+def with_ring(pipeline: Pipeline, stage: str, pixels: int) -> Pipeline:
+    sizes = pipeline.sizes
+    return pipeline.with_sizes(Sizes({**sizes.rings, stage: pixels}, sizes.fifos))
 
 
-def with_ring(pipeline: Pipeline, index: int, pixels: int) -> Pipeline:
-    stages = list(pipeline.stages)
-    stages[index] = replace(stages[index], kernel=stages[index].kernel.with_ring(pixels))
-    return replace(pipeline, stages=tuple(stages))
+def with_fifo(pipeline: Pipeline, stream: str, depth: int) -> Pipeline:
+    """The pipeline with a FIFO of another depth in a stream; 0 takes it away."""
+    sizes = pipeline.sizes
+    fifos = {**sizes.fifos, stream: depth}
+    return pipeline.with_sizes(Sizes(sizes.rings, {name: beats for name, beats in fifos.items() if beats}))
 
 
-def least_ring(pipeline: Pipeline, index: int) -> int:
+def least_ring(pipeline: Pipeline, stage: str) -> int:
     """Input pixels that the stage's ring needs if its input always waits."""
-    kernel = pipeline.stages[index].kernel
+    kernel = next(made.kernel for made in pipeline.stages if made.name == stage)
     assert isinstance(kernel, MacKernel)
     return kernel.least_ring
 
 
 def with_random_buffers(rng: np.random.Generator, pipeline: Pipeline) -> Pipeline:
     """Other sizes, so that the kernels wait for each other."""
-    for index in rings(pipeline):
-        pipeline = with_ring(pipeline, index, least_ring(pipeline, index) + int(rng.integers(0, 4)))
-    streams = tuple(replace(s, depth=int(rng.choice([2, 2, 2, 3, 4, 5, 9]))) for s in pipeline.streams)
-    return replace(pipeline, streams=streams)
+    rings = {stage: least_ring(pipeline, stage) + int(rng.integers(0, 4)) for stage in pipeline.sizes.rings}
+    bare = pipeline.with_sizes(Sizes(rings))
+    depths = {name: int(rng.choice([0, 0, 0, 1, 2, 3, 7])) for name in bare.streams}
+    return bare.with_sizes(Sizes(rings, {name: depth for name, depth in depths.items() if depth}))
 
 
 def describe(pipeline: Pipeline) -> str:
-    """A line for each stage, and the streams that are not as deep as most."""
-    lines = [f"    {s.module} {s.parameters} {s.cycles}" for s in pipeline.stages]
-    lines.append(f"    streams: {[(s.lanes, s.bits, s.depth) for s in pipeline.streams]}")
+    """A line for each stage, and the buffers."""
+    lines = [f"    {s.module} {s.parameters} {s.cycles}" for s in pipeline.kernels]
+    lines.append(f"    {pipeline.sizes}")
     return "\n".join(lines)
 
 

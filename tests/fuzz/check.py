@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from gan2hls.arguments import Arrays
 from gan2hls.schedule import predict
 from gan2hls.simulate import RtlDesign, run_csim, simulate_rtl
 from tests.fuzz.networks import Network, difference
@@ -32,9 +31,9 @@ def check(
         if problem:
             problems.setdefault(network.seed, []).append(problem)
 
-    golden: dict[int, np.ndarray] = {}
+    golden: dict[int, Arrays] = {}
     for network in networks:
-        golden[network.seed] = network.pipeline.graph.run_stream(network.x).astype(np.int64)
+        golden[network.seed] = network.golden()
         note(network, _labelled("golden model", network.golden_problem(golden[network.seed])))
         network.write(folder / network.name)
     library = compile_projects({network.name: folder / network.name / "hls" for network in networks}, folder)

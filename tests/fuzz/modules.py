@@ -7,7 +7,7 @@ at any bits; at 16 bits a wrong tap, order or sign is.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,9 +20,8 @@ from gan2hls import passes
 from gan2hls.config import from_mapping
 from gan2hls.errors import UserError
 from gan2hls.frontends import from_torch
-from gan2hls.frontends.float_model import FloatModel
 from gan2hls.ir import Graph
-from gan2hls.models.architecture import Affine
+from gan2hls.models.layer_types import Affine
 from gan2hls.ops import Requantize
 from gan2hls.quantization.blocks import Block, make_blocks
 from gan2hls.quantization.config import QuantizeConfig
@@ -36,6 +35,37 @@ ROUNDING = 1e-9
 
 
 # -- modules ----------------------------------------------------------------------------------------------------------
+
+
+class Skip(nn.Module):
+    """What a row of layers gives, and what it skips: added, subtracted, or with its channels behind."""
+
+    def __init__(self, inner: nn.Module, kind: str) -> None:
+        super().__init__()
+        self.inner, self.kind = inner, kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x)
+        if self.kind == "concat":
+            return torch.cat([y, x], 1)
+        return y + x if self.kind == "add" else y - x
+
+    def extra_repr(self) -> str:
+        return self.kind
+
+
+class Swap(nn.Module):
+    """The first channels behind the others."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, self.first :], x[:, : self.first]], 1)
+
+    def extra_repr(self) -> str:
+        return str(self.first)
 
 
 class _Drawing:
@@ -102,6 +132,26 @@ class _Drawing:
         if self.rng.integers(3) == 0:
             self.add(Affine(float(self.rng.choice([-1.5, 0.5, 1.0])), float(self.rng.choice([0.0, 0.5]))))
 
+    def skip(self, depth: int = 2) -> None:
+        """A row of layers and a way around it, which may itself have such inside."""
+        kind = str(self.rng.choice(["add", "sub", "concat"]))
+        channels = self.shape[0]
+        outputs = self.number(6) if kind == "concat" else channels
+        inner = copy.copy(self)
+        inner.layers = []
+        if self.rng.integers(2):
+            inner.activation()
+        side = int(self.rng.choice([1, 3]))
+        image = len(self.shape) == 3
+        inner.add(nn.Conv2d(channels, outputs, side, 1, side // 2) if image else nn.Linear(channels, outputs))
+        for part in self.rng.permutation(2)[: self.rng.integers(3)]:
+            (inner.norm, inner.activation)[part]()
+        if depth > 1 and self.rng.integers(3) == 0 and kind == "concat":
+            inner.skip(depth - 1)
+        self.add(Skip(nn.Sequential(*inner.layers), kind))
+        if self.rng.integers(4) == 0 and self.shape[0] > 1:
+            self.add(Swap(int(self.rng.integers(1, self.shape[0]))))
+
     def other(self) -> None:
         if len(self.shape) == 3 and self.rng.integers(2):
             self.add(nn.Upsample(scale_factor=self.pair(3)))
@@ -109,8 +159,10 @@ class _Drawing:
             self.add([nn.Identity(), nn.Dropout(0.5)][self.rng.integers(2)])
 
 
-def draw_module(rng: np.random.Generator, elements: int = 800) -> tuple[nn.Module, tuple[int, ...]]:
-    """A chain of layers with random weights in eval mode, and the shape of its input."""
+def draw_module(
+    rng: np.random.Generator, elements: int = 800, skips: bool = False
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """A chain of layers, or of such and skips, with random weights in eval mode, and the shape of its input."""
     drawing = _Drawing(rng, elements)
     shape = drawing.shape
     wanted = drawing.number(4)
@@ -119,6 +171,8 @@ def draw_module(rng: np.random.Generator, elements: int = 800) -> tuple[nn.Modul
             continue
         for part in rng.permutation(3)[: rng.integers(4)]:
             (drawing.norm, drawing.activation, drawing.other)[part]()
+        if skips and rng.integers(2):
+            drawing.skip()
     return settle(nn.Sequential(*drawing.layers), int(rng.integers(1 << 31))).eval(), shape
 
 
@@ -157,9 +211,11 @@ def _clipped(kind: Format, values: Tensor) -> Tensor:
     return values.clamp(kind.int_type.min * kind.scale, kind.int_type.max * kind.scale)
 
 
-def _absolute(block: QuantizedBlock, values: Tensor) -> Tensor:
-    """|weights| · values: what the layer makes of errors."""
-    return values if block.mac is None else replace(block.mac, weight=block.mac.weight.abs()).forward(values)
+def _absolute(block: QuantizedBlock, values: Sequence[Tensor]) -> Tensor:
+    """|weights| · values, or their sum: what the layer makes of errors."""
+    if block.mac is not None:
+        return replace(block.mac, weight=block.mac.weight.abs()).forward(values[0])
+    return torch.stack([*values]).sum(0)
 
 
 def _rounding(values: Tensor, shift: int) -> Tensor:
@@ -168,37 +224,42 @@ def _rounding(values: Tensor, shift: int) -> Tensor:
     return (torch.floor(steps + 0.5) - steps).abs() * 0.5**shift
 
 
-def _through(float_block: Block, block: QuantizedBlock, shift: int, step: float, before: _Values) -> _Values:
+def _through(float_block: Block, block: QuantizedBlock, shift: int, step: float, before: Sequence[_Values]) -> _Values:
     """What leaves a block; `step` is the real value of one input integer, `shift` that of its requantizer."""
-    wanted = float_block.before_activation(before.exact)
+    exact, errors = [values.exact for values in before], [values.error for values in before]
+    wanted = float_block.before_activation(*exact)
     ones = (1,) * (wanted.ndim - 2)
     gain, offset = (values.view(-1, *ones) for values in (block.gain, block.offset))
-    found = (before.exact if block.mac is None else block.mac.forward(before.exact)) * gain + offset
+    found = (exact[0] if block.wide is None else block.wide.forward(*exact)) * gain + offset
     scale = step * (torch.ones_like(block.gain) if block.weight is None else block.weight.scale)
-    accumulators = _absolute(block, before.exact.abs() + before.error) / scale.view(-1, *ones)
+    largest = [value.abs() + error for value, error in zip(exact, errors, strict=True)]
+    accumulators = _absolute(block, largest) / scale.view(-1, *ones)
     entering = block.table or block.output
-    slope = block.activation.slope
-    slopes = [1.0] if slope is None else [1.0, slope]
-    factors = torch.stack([_rounding(slope * scale * block.gain / entering.scale, shift) for slope in slopes]).amax(0)
-    offsets = torch.stack([_rounding(slope * block.offset / entering.scale, shift) for slope in slopes]).amax(0)
+    slope = torch.tensor(block.activation.slopes or [1.0], dtype=torch.float64)
+    slopes = [torch.ones_like(block.gain), slope.expand_as(block.gain)]
+    factors = torch.stack([_rounding(one * scale * block.gain / entering.scale, shift) for one in slopes]).amax(0)
+    offsets = torch.stack([_rounding(one * block.offset / entering.scale, shift) for one in slopes]).amax(0)
     numbers = (accumulators * factors.view(-1, *ones) + offsets.view(-1, *ones)) * entering.scale
-    error = (found - wanted).abs() + _absolute(block, before.error) * gain.abs() + numbers
+    error = (found - wanted).abs() + _absolute(block, errors) * gain.abs() + numbers
     after = float_block.activate(wanted)
     if block.table is not None:
         # Every function that is drawn never falls, or never rises, so that the ends of an interval go furthest.
         ends = [wanted + sign * (error + block.table.scale / 2) for sign in (-1, 1)]
         error = torch.stack([(float_block.activate(_clipped(block.table, end)) - after).abs() for end in ends]).amax(0)
-    elif slope is not None:
-        error = error * max(1.0, slope) + numbers  # the sign is that of the rounded numbers
-        wanted_slope = slope if float_block.activation.slope is None else float_block.activation.slope
-        error = error + abs(slope - wanted_slope) * wanted.abs()
+    elif block.activation.slopes:
+        error = error * max(1.0, float(slope.max())) + numbers  # the sign is that of the rounded numbers
+        wanted_slope = torch.tensor(float_block.activation.slopes, dtype=torch.float64)
+        error = error + (slope - wanted_slope).abs().expand_as(block.gain).view(-1, *ones) * wanted.abs()
     return _Values(after, error + block.output.scale / 2 + (_clipped(block.output, after) - after).abs())
 
 
-def _pairs(model: FloatModel, config: QuantizeConfig, calibration: Tensor) -> Iterator[tuple[Any, Any]]:
-    quantized = quantize_float_model(model, calibration, config)
-    yield None, quantized
-    yield from zip(make_blocks(model.to_double()), quantized.steps, strict=True)
+def _float_block(steps: Mapping[str, Any], block: QuantizedBlock) -> Block:
+    """What a quantized block is made of; a requantization of a branch does nothing in float."""
+    if block.name in steps:
+        return steps[block.name]
+    channels = torch.ones(block.in_shape[0], dtype=torch.float64)
+    shape, zeros = block.in_shape, torch.zeros_like(channels)
+    return Block(block.name, (block.name,), block.inputs, shape, shape, None, channels, zeros)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,29 +288,33 @@ class Quantized:
         """What the module gives for `x` in float64, and how far the golden model may be from that."""
         config = from_mapping(QuantizeConfig, {**self.options, "layers": {}}, "quantize")
         model = from_torch.trace(self.module, tuple(self.calibration.shape[1:]))
-        pairs = _pairs(model, config, self.calibration)
-        _, quantized = next(pairs)
+        quantized = quantize_float_model(model, self.calibration, config)
+        floats = {step.name: step for step in make_blocks(model.to_double()).steps}
         x = torch.from_numpy(self.x)
-        values = _Values(x, (quantized.input.fake_quantize(x) - x).abs())
-        step = quantized.input.scale
-        shifts = {node.name: node.op.shift for node in self.graph.nodes if isinstance(node.op, Requantize)}
+        (start,) = quantized.inputs
+        values = {start: _Values(x, (quantized.input.fake_quantize(x) - x).abs())}
+        formats = quantized.formats
+        shifts = {node.name: node.op.shift for node in self.graph.computed if isinstance(node.op, Requantize)}
         with torch.no_grad():
-            for before, after in pairs:
-                if isinstance(after, QuantizedBlock):
-                    shift = shifts.get(f"{after.name}.requantize", shifts.get(after.name))
-                    assert shift is not None, after.name
-                    values = _through(before, after, shift, step, values)
-                    step = after.output.scale
+            for step in quantized.steps:
+                before = [values[name] for name in step.inputs]
+                if isinstance(step, QuantizedBlock):
+                    shift = shifts.get(f"{step.name}.requantize", shifts.get(step.name))
+                    assert shift is not None, step.name
+                    scale = formats[step.inputs[0]].scale
+                    values[step.name] = _through(_float_block(floats, step), step, shift, scale, before)
                 else:
-                    values = _Values(after.forward(values.exact), after.forward(values.error))
+                    moved = (step.forward(*(getattr(v, what) for v in before)) for what in ("exact", "error"))
+                    values[step.name] = _Values(*moved)
             exact = copy.deepcopy(self.module).double()(x)
-        return exact.numpy(), values.error.numpy()
+        (end,) = quantized.outputs
+        return exact.numpy(), values[end].error.numpy()
 
 
-def draw_quantized(rng: np.random.Generator, frames: int, name: str = "generator") -> Quantized:
+def draw_quantized(rng: np.random.Generator, frames: int, name: str = "generator", skips: bool = False) -> Quantized:
     """A module through `load` and `quantize`; samples that it was calibrated with, others, and some that saturate."""
     while True:
-        module, shape = draw_module(rng)
+        module, shape = draw_module(rng, skips=skips)
         options = draw_options(rng)
         calibration = samples(shape, 32, int(rng.integers(1 << 31)))
         try:
@@ -266,5 +331,9 @@ def draw_quantized(rng: np.random.Generator, frames: int, name: str = "generator
 
 def _refused(message: str) -> bool:
     """Whether a module is one of those that integers can not have, by a message that says so."""
-    known = ("put a Linear layer", "upsamples a flattened image", "are too small for the integers of a requantizer")
+    known = (
+        "put a Linear layer",
+        "a flattened image of several pixels",
+        "are too small for the integers of a requantizer",
+    )
     return any(words in message for words in known)

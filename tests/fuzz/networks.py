@@ -3,19 +3,21 @@
 The same seed gives the same network as long as nothing that draws it changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import gan2hls
+from gan2hls.arguments import Arrays, named_arrays, plain_arrays
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
-from gan2hls.folding import Pipeline, make_pipeline
-from tests.fuzz import chains
+from gan2hls.pipeline import Pipeline
+from tests.fuzz import chains, graphs
 from tests.fuzz.modules import draw_quantized
-from tests.ops.outside import outside
+from tests.ops.outside import outside_graph
 
 FRAMES = 4
 
@@ -29,12 +31,15 @@ MOST_CYCLES_WIDE = 60_000
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A pipeline that is written out by `write`, and integers (n, height, width, channels) to run it with."""
+    """A pipeline that is written out by `write`, and integers (n, height, width, channels) to run it with.
+
+    `x` is what enters by name, or of the only input; so is a result of the golden model.
+    """
 
     seed: int
     pipeline: Pipeline
-    x: np.ndarray
-    golden_problem: Callable[[np.ndarray], str]
+    x: Arrays
+    golden_problem: Callable[[Arrays], str]
     """What is wrong with a result of the golden model, "" if nothing."""
     write: Callable[[Path], None]
     """Write `hls/` and `rtl/` into a folder."""
@@ -44,6 +49,13 @@ class Network:
     def name(self) -> str:
         """That of the top function and module."""
         return name_of(self.seed)
+
+    def golden(self) -> Arrays:
+        """What the golden model gives, int64."""
+        found = self.pipeline.graph.run_stream(self.x)
+        if isinstance(found, Mapping):
+            return {name: values.astype(np.int64) for name, values in found.items()}
+        return found.astype(np.int64)
 
     def describe(self) -> str:
         """The network in a few lines."""
@@ -55,9 +67,29 @@ def name_of(seed: int) -> str:
 
 
 def draw_network(seed: int) -> Network:
-    """The network of a seed: a chain of integer ops, or every third one a torch module."""
+    """The network of a seed: a chain of integer ops, a graph of them that branches, or a torch module."""
     rng = np.random.default_rng(seed)
-    return _module(seed, rng) if rng.integers(3) == 0 else _chain(seed, rng)
+    return (_module, _chain, _graph)[rng.integers(3)](seed, rng)
+
+
+def draw_graph_network(seed: int) -> Network:
+    """A graph that branches."""
+    return _graph(seed, np.random.default_rng(seed))
+
+
+def _graph(seed: int, rng: np.random.Generator) -> Network:
+    while True:
+        graph = graphs.draw_graph(rng, name=name_of(seed))
+        chosen = bool(rng.integers(2))
+        folding = chains.choose(rng, graph) if chosen else chains.draw_folding(rng, graph)
+        busy = [node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps()]
+        if sum(busy) <= MOST_CYCLES:
+            break
+    pipeline = make_pipeline(graph, folding)
+    x = {name: chains.draw_frames(rng, tensor, FRAMES) for name, tensor in graph.input_types.items()}
+    inputs = ", ".join(map(str, graph.input_types.values()))
+    about = f"graph, inputs {inputs}, {len(graph.outputs)} outputs, {'chosen' if chosen else 'drawn'} folds"
+    return chain_network(seed, pipeline, plain_arrays(x), about)
 
 
 def _chain(seed: int, rng: np.random.Generator) -> Network:
@@ -67,7 +99,7 @@ def _chain(seed: int, rng: np.random.Generator) -> Network:
         graph = chains.draw_chain(rng, WIDE if wide else chains.SMALL, name_of(seed))
         chosen = bool(rng.integers(2))
         folding = chains.choose(rng, graph) if chosen else chains.draw_folding(rng, graph)
-        busy = sum(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps())
+        busy = sum(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps())
         if busy <= most:
             break
     pipeline = make_pipeline(graph, folding)
@@ -78,15 +110,12 @@ def _chain(seed: int, rng: np.random.Generator) -> Network:
     return chain_network(seed, pipeline, chains.draw_frames(rng, graph.input, FRAMES), about)
 
 
-def chain_network(seed: int, pipeline: Pipeline, x: np.ndarray, about: str) -> Network:
+def chain_network(seed: int, pipeline: Pipeline, x: Arrays, about: str) -> Network:
     """The network of a pipeline whose graph is called `name_of(seed)`; each op is compared with `outside`."""
     graph = pipeline.graph
 
-    def problem(golden: np.ndarray) -> str:
-        expected = x
-        for node, tensor, _ in graph.steps():
-            expected = outside(node.op, tensor, expected)
-        return difference(golden, expected)
+    def problem(golden: Arrays) -> str:
+        return difference(golden, plain_arrays(outside_graph(graph, named_arrays(graph.input_types, x, "the graph"))))
 
     def write(folder: Path) -> None:
         write_hls(pipeline, folder / "hls", name=graph.name)
@@ -97,14 +126,14 @@ def chain_network(seed: int, pipeline: Pipeline, x: np.ndarray, about: str) -> N
 
 def _module(seed: int, rng: np.random.Generator) -> Network:
     while True:
-        drawn = draw_quantized(rng, FRAMES, name_of(seed))
+        drawn = draw_quantized(rng, FRAMES, name_of(seed), skips=bool(rng.integers(2)))
         graph = drawn.graph
         folding = chains.choose(rng, graph) if rng.integers(3) else chains.draw_folding(rng, graph)
-        if sum(node.op.kernel(tensor, folding[node.name]).cycles for node, tensor, _ in graph.steps()) <= MOST_CYCLES:
+        if sum(node.op.kernel(tensors, folding[node.name]).cycles for node, tensors, _ in graph.steps()) <= MOST_CYCLES:
             break
 
-    def problem(golden: np.ndarray) -> str:
-        return drawn.problem(graph.to_real(graph.from_stream(golden).astype(np.int64)))
+    def problem(golden: Arrays) -> str:
+        return drawn.problem(graph.to_real(graph.from_stream(golden)))
 
     def write(folder: Path) -> None:
         gan2hls.build(graph, folder, folding=folding, multipliers=1 << 20)
@@ -115,8 +144,14 @@ def _module(seed: int, rng: np.random.Generator) -> Network:
     return Network(seed, pipeline, graph.to_stream(graph.integers(drawn.x)), problem, write, about)
 
 
-def difference(got: np.ndarray, expected: np.ndarray) -> str:
+def difference(got: Arrays, expected: Arrays) -> str:
     """The first element that differs, "" if none does."""
+    if isinstance(got, Mapping) and isinstance(expected, Mapping):
+        if got.keys() != expected.keys():
+            return f"outputs {', '.join(got)} instead of {', '.join(expected)}"
+        found = {name: difference(got[name], expected[name]) for name in expected}
+        return "; ".join(f"{name}: {problem}" for name, problem in found.items() if problem)
+    assert isinstance(got, np.ndarray) and isinstance(expected, np.ndarray)
     if got.shape != expected.shape:
         return f"shape {got.shape} instead of {expected.shape}"
     wrong = np.argwhere(got != expected)

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
-from gan2hls.folding import Folding, Pipeline, make_pipeline
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense
+from gan2hls.pipeline import Folding, Pipeline
 from gan2hls.simulate import CSIM_FLAGS
 from gan2hls.tools import require_tool
 from tests.ops.mac_cases import draw_fold
@@ -124,9 +125,9 @@ def check(library: Library, case: Case) -> None:
 def pipeline_of(tensor: TensorType, ops: Sequence[Op], folds: Sequence[Fold]) -> Pipeline:
     nodes = tuple(Node(f"op_{index}", op) for index, op in enumerate(ops))
     shape = (tensor.channels, *tensor.shape[:2])
-    graph = Graph(tensor, nodes, shape, (1,))
-    output = graph.types[-1]
-    graph = replace(graph, door_output_shape=(output.channels, *output.shape[:2])).verify()
+    graph = Graph.chain(tensor, nodes, shape, (1,))
+    output = graph.output
+    graph = replace(graph, ports={**graph.ports, graph.outputs[0]: (output.channels, *output.shape[:2])}).verify()
     folding: Folding = {node.name: fold for node, fold in zip(nodes, folds, strict=True)}
     return make_pipeline(graph, folding)
 

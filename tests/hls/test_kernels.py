@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from gan2hls.backends.hls import write_hls
-from gan2hls.folding import Stage
 from gan2hls.ir import Fold, IntType, Op, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Lookup, Requantize, Reshape, Upsample
+from gan2hls.pipeline import Stage
 from tests.hls.bench import (
     CASE_FRAMES,
     Case,
@@ -119,7 +119,7 @@ def test_mac_kernels_are_exact(stem: str, count: int, rng: np.random.Generator, 
         stage = case.pipeline.stages[0]
         busy = sum(busy_steps(stage))
         assert library.iterations(case) == [busy + waiting(stage)], stage.parameters
-        assert stage.cycles == max(busy, case.pipeline.streams[0].beats)
+        assert stage.cycles == max(busy, case.pipeline.input.beats)
 
 
 def tall(rng: np.random.Generator, name: str) -> Case:
@@ -170,7 +170,7 @@ def test_the_transposed_reference_is_torch(rng: np.random.Generator) -> None:
     compared = 0
     while compared < 20:
         case = random_mac(rng, "case", "conv_transpose2d")
-        op = case.pipeline.graph.nodes[0].op
+        op = case.pipeline.graph.computed[0].op
         tensors = [torch.from_numpy(np.ascontiguousarray(v, dtype=np.float64)) for v in (case.x, op.weights)]
         x, w = tensors[0].permute(0, 3, 1, 2), tensors[1].permute(2, 3, 0, 1)
         y = torch.nn.functional.conv_transpose2d(
@@ -287,7 +287,7 @@ def test_whole_networks_are_exact(rng: np.random.Generator, tmp_path) -> None:
     for index in range(4):
         kind = IntType(6, bool(rng.integers(2)))
         first = random_mac(rng, f"case_{index}", "dense")
-        dense = first.pipeline.graph.nodes[0].op
+        dense = first.pipeline.graph.computed[0].op
         tensor = TensorType((1, 1, dense.codes.shape[2]), kind, 1.0)
         x = random_integers(rng, kind, (CASE_FRAMES, *tensor.shape))
         ops: list[Op] = [dense]

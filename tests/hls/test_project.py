@@ -10,10 +10,10 @@ import pytest
 
 from gan2hls.backends.hls import kernel_headers, write_hls
 from gan2hls.backends.render import render
-from gan2hls.errors import UserError
-from gan2hls.folding import Pipeline
+from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.ir import Fold, IntType, Memory, TensorType
 from gan2hls.ops import ConvTranspose2d, Requantize, Upsample
+from gan2hls.pipeline import Pipeline, Stream
 from gan2hls.simulate import compile_csim, run_csim
 from gan2hls.tools import require_tool
 from tests.hls.bench import (
@@ -141,7 +141,7 @@ def test_a_frame_of_the_wrong_length_is_a_report_not_a_hang(case: Case, tmp_path
     for changed in cases:
         _, message = built.run(changed)
         assert message.startswith("frame 0: deadlock: ")
-        before, after = (case.pipeline.streams[i].name for i in (index, index + 1))
+        (before,), (after,) = stage.inputs, stage.outputs
         if changed.name == "too_short":
             assert f"waits to write full {before} (depth 2)" in message
             assert f"waits to read empty {after} (depth 2)" in message
@@ -156,9 +156,15 @@ def test_words_of_the_language_are_no_names(case: Case, name: str, tmp_path: Pat
 
 
 def test_a_pipeline_that_does_not_fit_together_is_refused(case: Case, tmp_path: Path) -> None:
-    broken: Pipeline = replace(case.pipeline, streams=case.pipeline.streams[:-1])
-    with pytest.raises(UserError, match="4 stages and 4 streams; streams are one more than stages"):
-        write_hls(broken, tmp_path)
+    streams = dict(case.pipeline.streams)
+    (last,) = case.pipeline.outputs.values()
+    port = streams.pop(last).port
+    broken: Pipeline = replace(case.pipeline, streams=streams)
+    with pytest.raises(Gan2HlsError, match="has .* where None is"):
+        broken.verify()
+    wider = replace(port, lanes=port.lanes + 1)
+    with pytest.raises(Gan2HlsError, match=f"has .*lanes={port.lanes}.* where .*lanes={wider.lanes}"):
+        replace(case.pipeline, streams={**streams, last: Stream(last, wider)}).verify()
     memory = Memory(np.array([[8]]), 4, True)
     broken = replace_stage(case.pipeline, 0, memories={"weights": memory})
     with pytest.raises(UserError, match="memory weights: values from 8 to 8 do not fit 4 bits: -8 to 7"):
@@ -187,7 +193,9 @@ def test_a_wrong_parameter_stops_compilation(case: Case, parameters: dict[str, i
 
 
 def test_headers_are_found_through_headers() -> None:
-    assert {"dense.h", "mac_engine.h", "integers.h", "lanes.h", "sim/csim.h"} <= set(kernel_headers(["dense"]))
+    assert {"dense.h", "mac_engine.h", "mac_tables.h", "integers.h", "lanes.h", "sim/csim.h"} <= set(
+        kernel_headers(["dense"])
+    )
 
 
 def test_an_unknown_name_in_a_template_is_an_error() -> None:

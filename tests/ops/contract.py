@@ -7,16 +7,18 @@ g++ run.
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.hls import write_hls
 from gan2hls.backends.rtl import write_rtl
 from gan2hls.files import write_text
-from gan2hls.folding import Pipeline, make_pipeline
-from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
+from gan2hls.ir import Fold, Graph, Input, IntType, Node, Op, TensorType
+from gan2hls.pipeline import Pipeline, Sizes
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, run_csim, simulate_rtl
 from gan2hls.tools import require_tool, run_tool
 from tests.ops.outside import outside
@@ -42,7 +44,7 @@ class Case:
             assert not problems, f"{self.label}: {problems}"
             output = op.output_type(output)
         door_output = (output.channels, *output.shape[:2])
-        graph = Graph(self.tensor, nodes, (channels, height, width), door_output).verify()
+        graph = Graph.chain(self.tensor, nodes, (channels, height, width), door_output).verify()
         return make_pipeline(graph, {node.name: fold for node, fold in zip(nodes, self.folds, strict=True)})
 
     def frames(self, rng: np.random.Generator) -> np.ndarray:
@@ -56,6 +58,53 @@ class Case:
     def __str__(self) -> str:
         parameters = [(stage.module, stage.parameters) for stage in self.pipeline().stages]
         return f"{self.label}: input {self.tensor}, {parameters}"
+
+
+@dataclass(frozen=True, eq=False)
+class GraphCase:
+    """Any graph on inputs of these types, without FIFOs but for those that are given.
+
+    Attributes:
+        tensors: of each input, by name.
+        nodes: as the graph has them, without the inputs.
+        lanes: of each node.
+        fifos: beats of the FIFO in a stream, by the stream's name.
+        outputs: names of nodes; the last one where none are given.
+    """
+
+    label: str
+    tensors: dict[str, TensorType]
+    nodes: tuple[Node, ...]
+    lanes: dict[str, int]
+    fifos: dict[str, int] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+    def graph(self) -> Graph:
+        inputs = tuple(Node(name, Input(tensor)) for name, tensor in self.tensors.items())
+        outputs = self.outputs or (self.nodes[-1].name,)
+        types = Graph((*inputs, *self.nodes), outputs, {}).types
+        ports = {name: (types[name].channels, *types[name].shape[:2]) for name in (*self.tensors, *outputs)}
+        return Graph((*inputs, *self.nodes), outputs, ports).verify()
+
+    def pipeline(self) -> Pipeline:
+        folding = {name: Fold(lanes, lanes) for name, lanes in self.lanes.items()}
+        return make_pipeline(self.graph(), folding, Sizes(fifos=self.fifos))
+
+    def frames(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """As those of `Case`, and two in which the inputs are smallest and largest in turn, of each input by name."""
+        frames = {}
+        for index, (name, tensor) in enumerate(self.tensors.items()):
+            kind = tensor.int_type
+            x = rng.integers(kind.min, kind.max + 1, (FRAMES + 2, *tensor.shape))
+            x[0], x[1] = kind.min, kind.max
+            x[2] = rng.choice([kind.min, kind.max, 0], tensor.shape)
+            x[3], x[4] = ((kind.min, kind.max), (kind.max, kind.min))[index % 2]
+            frames[name] = x
+        return frames
+
+    def __str__(self) -> str:
+        parameters = [(stage.module, stage.parameters) for stage in self.pipeline().stages]
+        return f"{self.label}: inputs {', '.join(map(str, self.tensors.values()))}, {parameters}"
 
 
 def single(
@@ -78,6 +127,13 @@ def single(
 
 def draw_type(rng: np.random.Generator, low: int, high: int) -> IntType:
     return IntType(int(rng.integers(low, high + 1)), bool(rng.integers(2)))
+
+
+def channels_first(x: Any) -> Any:
+    """Frames as they come to the graph's ports: an array, or several by name."""
+    if isinstance(x, Mapping):
+        return {name: channels_first(values) for name, values in x.items()}
+    return x.transpose(0, 3, 1, 2)
 
 
 def assert_equal(got: np.ndarray, expected: np.ndarray, what: str, case: Case) -> None:
@@ -127,7 +183,7 @@ class OpContract:
             x = case.frames(rng)
             expected = self.outside(case, x)
             assert_equal(graph.run_stream(x), expected, "golden model", case)
-            doors = graph.run_integers(x.transpose(0, 3, 1, 2))
+            doors = graph.run_integers(channels_first(x))
             assert doors.dtype == np.int64
             assert_equal(doors.transpose(0, 2, 3, 1), expected, "golden model at its doors", case)
             kind = graph.output.int_type
@@ -157,7 +213,7 @@ class OpContract:
             model = design.pipeline.interval_cycles
             if run.interval_cycles != model and (self.exact_interval or run.interval_cycles < model):
                 late.append(f"interval {run.interval_cycles}, the model says {model}, for {case}")
-            beats = max(design.pipeline.input.beats, design.pipeline.output.beats)
+            beats = max(bus.stream.beats for bus in design.pipeline.slaves + design.pipeline.masters)
             if not 0 < run.latency_cycles <= 3 * sum(s.cycles for s in design.pipeline.stages) + 2 * beats + 64:
                 late.append(f"latency {run.latency_cycles} for {case}")
         assert not late, "\n".join(late)

@@ -1,16 +1,61 @@
 """What each op must give, by ways that share no code with it: torch in float64, plain Python integers, a dictionary."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch.nn import functional
 
-from gan2hls.ir import Op, TensorType
-from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
+from gan2hls.ir import Graph, Op, TensorType
+from gan2hls.ops import (
+    Add,
+    Concat,
+    Constant,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Lookup,
+    Requantize,
+    Reshape,
+    Slice,
+    Sub,
+    Upsample,
+)
 from gan2hls.ops.mac import MacOp
 
 
+def outside_graph(graph: Graph, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of a graph, each op by `outside`, for integers of each input."""
+    values = dict(x)
+    frames = len(next(iter(x.values())))
+    for node, tensors, _ in graph.steps():
+        taken = [values[name] for name in node.inputs]
+        if isinstance(node.op, Constant):
+            values[node.name] = np.stack([node.op.values] * frames)
+        elif len(taken) > 1 or isinstance(node.op, Slice):
+            values[node.name] = _joined(node.op, taken)
+        else:
+            values[node.name] = outside(node.op, *tensors, *taken)
+    return {name: values[name] for name in graph.outputs}
+
+
+def _joined(op: Op, xs: list[np.ndarray]) -> np.ndarray:
+    """By torch in integers, channels first."""
+    tensors = [torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))).long() for x in xs]
+    if isinstance(op, Add):
+        result = torch.stack(tensors).sum(0)
+    elif isinstance(op, Sub):
+        result = torch.sub(*tensors)
+    elif isinstance(op, Concat):
+        result = torch.cat(tensors, 1)
+    else:
+        assert isinstance(op, Slice)
+        result = tensors[0].narrow(1, op.start, op.stop - op.start)
+    return _from_torch(result)
+
+
 def outside(op: Op, tensor: TensorType, x: np.ndarray) -> np.ndarray:
-    """The result of an op for integers `x` (n, height, width, channels) of type `tensor`, int64."""
+    """The result of an op of one input for integers `x` (n, height, width, channels) of type `tensor`, int64."""
     if isinstance(op, MacOp):
         return _products(op, x)
     if isinstance(op, Requantize):

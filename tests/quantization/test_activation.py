@@ -13,10 +13,10 @@ from gan2hls.frontends import from_torch
 from gan2hls.frontends.float_model import ACTIVATIONS
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import IntType
-from gan2hls.models.architecture import Affine
+from gan2hls.models.layer_types import Affine
 from gan2hls.ops import Lookup, Requantize
 from gan2hls.quantization.activation import Activation
-from gan2hls.quantization.blocks import Block, make_blocks
+from gan2hls.quantization.blocks import make_blocks
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.quantization.ptq import quantize_float_model
 from tests.quantization.models import float_model, samples, settle
@@ -108,7 +108,7 @@ APART = {
 
 
 def blocks_of(model):
-    return [step for step in make_blocks(model) if isinstance(step, Block)]
+    return make_blocks(model).blocks
 
 
 @pytest.mark.parametrize("name", [*JOINED, *APART])
@@ -171,7 +171,7 @@ def test_a_table_of_zeros(after, scales):
 def test_bounds_are_those_of_the_requantizer():
     model = from_torch.trace(settle(Chain(lambda x: torch.clamp(x, -0.5, 0.25))), (5,))
     layers = {"first": LayerConfig(activation_scale=1 / 64)}
-    op = integerize(quantize_float_model(model, samples((5,)), QuantizeConfig(layers=layers))).nodes[1].op
+    op = integerize(quantize_float_model(model, samples((5,)), QuantizeConfig(layers=layers))).computed[1].op
     assert isinstance(op, Requantize)
     assert (op.low, op.high) == (-32, 16)
 
@@ -272,7 +272,7 @@ def test_tables_at_all_widths(kind, bits):
     model = float_model((4,), nn.Linear(4, 4), modules[kind])
     config = QuantizeConfig(output_bits=bits, table_bits=min(bits, 12))
     graph = integerize(quantize_float_model(model, samples((4,)), config))
-    op, tensor = graph.nodes[-1].op, graph.types[-2]
+    op, tensor = graph.computed[-1].op, graph.types[graph.computed[-1].inputs[0]]
     assert isinstance(op, Lookup)
     assert op.function == kind
     assert op.output.bits == bits
@@ -294,3 +294,69 @@ def test_what_saturates_is_not_told_apart():
     assert tanh.flat_beyond(100.0, step) == pytest.approx(math.atanh(1 - step / 2 * (1 - 1e-4)))
     assert tanh.flat_beyond(0.5, step) == 0.5
     assert tanh.flat_beyond(0.0, step) == 0.0
+
+
+# -- slopes of channels -----------------------------------------------------------------------------------------------
+
+
+def prelu(channels: int) -> nn.PReLU:
+    module = nn.PReLU(channels)
+    module.register_parameter("weight", nn.Parameter(torch.linspace(-0.25, 1.5, channels)))
+    return module
+
+
+def prelu_model(*layers: nn.Module, shape=(5,)):
+    """Settled layers, but for the slopes."""
+    slopes = [(layer, layer.weight.detach().clone()) for layer in layers if isinstance(layer, nn.PReLU)]
+    module = settle(nn.Sequential(*layers)).eval()
+    for layer, weight in slopes:
+        layer.weight.data.copy_(weight)
+    return module, from_torch.trace(module, shape)
+
+
+@pytest.mark.parametrize("scales", ["free", "power_of_two"])
+@pytest.mark.parametrize(
+    ("layers", "count"),
+    [
+        (lambda: (nn.Linear(5, 6), prelu(6)), 1),
+        (lambda: (nn.Linear(5, 6), nn.BatchNorm1d(6), prelu(6), nn.Linear(6, 2)), 2),
+        # The slopes of channels go through a reshape to those of the layer before it, whose order integers change.
+        (lambda: (nn.Linear(5, 12), nn.Unflatten(1, (3, 2, 2)), prelu(3), nn.Conv2d(3, 2, 2)), 2),
+        (lambda: (nn.Linear(5, 6), nn.ReLU(), prelu(6)), 1),
+        (lambda: (nn.Linear(5, 6), prelu(6), nn.ReLU6()), 1),
+        (lambda: (nn.Linear(5, 6), nn.Tanh(), prelu(6)), 2),
+        (lambda: (nn.Linear(5, 6), prelu(6), nn.Tanh()), 2),
+        (lambda: (nn.Linear(5, 6), nn.Hardtanh(), prelu(6)), 2),
+        (lambda: (prelu(5), nn.Linear(5, 2)), 2),
+    ],
+)
+def test_prelu_has_a_slope_for_each_channel(layers, count, scales):
+    module, model = prelu_model(*layers())
+    assert len(blocks_of(model)) == count
+    config = QuantizeConfig(weight_bits=12, activation_bits=12, output_bits=12, table_bits=12, scales=scales)
+    proxy = quantize_float_model(model, samples((5,), 200), config)
+    graph, x = integerize(proxy), samples((5,), 100, 8)
+    assert proxy_distance(proxy, graph, x)["max_steps"] <= (1.01 if scales == "power_of_two" else 4)
+    y = module.double()(x.double()).detach().numpy()
+    assert np.abs(graph.run(x.numpy()) - y).max() < 0.02 * np.abs(y).max()
+
+
+def test_a_shared_slope_is_a_leaky_relu():
+    _, model = prelu_model(nn.Linear(5, 6), nn.PReLU())
+    (block,) = blocks_of(model)
+    assert block.activation.slope == pytest.approx(0.25)
+    (op,) = (
+        node.op for node in integerize(quantize_float_model(model, samples((5,)))).nodes if node.name == "0.requantize"
+    )
+    assert op.leaky
+
+
+def test_positive_slopes_only_make_a_signed_result():
+    def signed(slopes: list[float]) -> bool:
+        layer = nn.PReLU(2)
+        layer.weight.data.copy_(torch.tensor(slopes))
+        _, model = prelu_model(nn.Linear(5, 2), layer)
+        return quantize_float_model(model, samples((5,))).output.int_type.signed
+
+    assert signed([0.0, 0.1])
+    assert not signed([0.0, -0.1])

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from gan2hls.errors import UserError
+from gan2hls.frontends.running import run_steps
 from gan2hls.integerize import integerize
 from gan2hls.ir import IntType
 from gan2hls.quantization import measure
-from gan2hls.quantization.blocks import Block, make_blocks
+from gan2hls.quantization.blocks import make_blocks
 from gan2hls.quantization.config import LayerConfig, QuantizeConfig
 from gan2hls.quantization.measure import Measurement
 from gan2hls.quantization.ptq import quantize_float_model
@@ -25,15 +26,15 @@ def quantize(model, **options):
 def test_blocks_compute_what_the_layers_compute(name):
     model = zoo(name).to_double()
     x = samples(model.input_shape).double()
-    y = x
-    for step in make_blocks(model):
-        assert tuple(y.shape[1:]) == step.in_shape
-        y = step.activate(step.before_activation(y)) if isinstance(step, Block) else step.forward(y)
+    steps = make_blocks(model)
+    shapes = {**steps.inputs, **{step.name: step.out_shape for step in steps.steps}}
+    assert all(step.in_shape == shapes[step.inputs[0]] for step in steps.steps)
+    (y,) = run_steps(steps.steps, dict.fromkeys(steps.inputs, x), steps.outputs).values()
     torch.testing.assert_close(y, model(x), rtol=1e-9, atol=1e-9)
 
 
 def members(name):
-    return [step.members for step in make_blocks(zoo(name)) if isinstance(step, Block)]
+    return [block.members for block in make_blocks(zoo(name)).blocks]
 
 
 def test_what_makes_a_block():
@@ -267,8 +268,8 @@ def test_scales_that_are_given_switch_the_correction_off():
     model = zoo("dcgan")
     for given in ({"weight_scale": 1 / 8}, {"activation_scale": 1 / 16}):
         proxy = quantize(model, layers={"0": LayerConfig(**given)})
-        assert torch.equal(proxy.block("0").offset, make_blocks(model)[0].offset)
-        assert not torch.equal(proxy.block("3").offset, make_blocks(model)[1].offset)
+        assert torch.equal(proxy.block("0").offset, make_blocks(model).blocks[0].offset)
+        assert not torch.equal(proxy.block("3").offset, make_blocks(model).blocks[1].offset)
 
 
 def test_the_input_has_eight_bits_or_as_many_as_activations():
@@ -286,7 +287,7 @@ def test_the_number_of_threads_changes_nothing():
             torch.set_num_threads(threads)
             graph = integerize(quantize_float_model(model, samples((8, 1, 1), 64), QuantizeConfig(weight_bits=3)))
             arrays = [
-                value for node in graph.nodes for value in vars(node.op).values() if isinstance(value, np.ndarray)
+                value for node in graph.computed for value in vars(node.op).values() if isinstance(value, np.ndarray)
             ]
             found.append([value.tobytes() for value in arrays])
     finally:
@@ -299,14 +300,18 @@ def test_a_large_network_is_measured_on_fewer_samples():
     steps = make_blocks(float_model((4, 1, 1), up(4, 8, 4, 1, 0), nn.ReLU(), up(8, 2)))
     macs = 4 * 8 * 16 + 8 * 2 * 16 * 16
     data = samples((4, 1, 1), 64)
-    assert len(Measurement(steps, data).real) == 64
+
+    def kept_of() -> torch.Tensor:
+        return Measurement(steps, {"input": data}).real["input"]
+
+    assert len(kept_of()) == 64
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "MEASURED_MACS", 7 * macs + macs // 2)
-        kept = Measurement(steps, data).real
+        kept = kept_of()
         assert len(kept) == 7
         assert torch.equal(kept[0], data[0])
         assert torch.equal(kept[-1], data[-1])
         patch.setattr(measure, "MEASURED_VALUES", 3 * 128)
-        assert len(Measurement(steps, data).real) == 3
+        assert len(kept_of()) == 3
         patch.setattr(measure, "MEASURED_VALUES", 1)
-        assert len(Measurement(steps, data).real) == 1
+        assert len(kept_of()) == 1

@@ -2,9 +2,22 @@
 
 import numpy as np
 
-from gan2hls.ir import Fold, IntType, TensorType
-from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
-from tests.ops.contract import Case, single
+from gan2hls.ir import Fold, IntType, Node, TensorType
+from gan2hls.ops import (
+    Add,
+    Concat,
+    Constant,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Lookup,
+    Requantize,
+    Reshape,
+    Slice,
+    Sub,
+    Upsample,
+)
+from tests.ops.contract import Case, GraphCase, single
 from tests.ops.mac_cases import S8, U8, integers
 
 
@@ -14,7 +27,23 @@ def lanes(before: int, after: int) -> Case:
     return Case("lanes", TensorType((3, 3, 7), S8, 1.0), ops, (Fold(before, before), Fold(after, after)))
 
 
-def designs(rng: np.random.Generator) -> dict[str, Case]:
+def branches(rng: np.random.Generator) -> dict[str, GraphCase]:
+    """Forks and joins whose inputs and outputs each stall by themselves."""
+    x, y = TensorType((2, 3, 5), S8, 1.0), TensorType((2, 3, 3), S8, 1.0)
+    constant = Node("c", Constant(integers(rng, x.shape), x))
+    table = Lookup(rng.permutation(256) - 128, S8, 1.0)
+    ends = (Node("a", table, ("x",)), Node("b", Slice(0, 5), ("x",)), Node("d", Slice(2, 4), ("x",)))
+    lanes = {"a": 2, "b": 2, "d": 2}
+    add, concat = Node("y", Add(), ("x", "z", "c")), Node("y", Concat(), ("w", "x", "z"))
+    return {
+        "fork": GraphCase("fork", {"x": x}, ends, lanes, outputs=tuple(lanes)),
+        "sum": GraphCase("sum", {"x": x, "z": x}, (constant, add), {"c": 2, "y": 2}),
+        "difference": GraphCase("difference", {"x": x, "z": x}, (Node("y", Sub(), ("x", "z")),), {"y": 2}),
+        "concat": GraphCase("concat", {"w": y, "x": y, "z": x}, (concat,), {"y": 3}),
+    }
+
+
+def designs(rng: np.random.Generator) -> dict[str, Case | GraphCase]:
     transposed = ConvTranspose2d(integers(rng, (4, 4, 4, 4)), 8, stride=(2, 2), padding=(1, 1))
     conv = Conv2d(integers(rng, (3, 3, 4, 3)), 8, stride=(1, 1), padding=(1, 1))
     square = Conv2d(integers(rng, (3, 4, 2, 3)), 8, padding=(1, 1))
@@ -46,4 +75,5 @@ def designs(rng: np.random.Generator) -> dict[str, Case]:
         "narrower": lanes(4, 2),
         "wider": lanes(2, 4),
         "general": lanes(2, 3),
+        **branches(rng),
     }

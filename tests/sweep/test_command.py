@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gan2hls
 from gan2hls import cli
 from gan2hls.sweep import workers
 from tests.doors import write_generator
@@ -102,7 +103,7 @@ def test_a_missing_tool_is_said_first(
 def test_ctrl_c_ends_the_workers_and_is_130(here: Path) -> None:
     """The real program with a real pool, as a terminal interrupts it: the whole group at once."""
     line = [sys.executable, "-m", "gan2hls.cli", "sweep", "--config", "c.toml", "--out", "out", "--jobs", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).resolve().parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(gan2hls.__file__).resolve().parents[1])}
     options = {"cwd": here, "env": environment, "text": True, "start_new_session": True}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([*line, "--weight-bits", "2,3,4,5,6,7,8"], **options, **pipes)  # type: ignore[call-overload]

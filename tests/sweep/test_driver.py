@@ -19,7 +19,7 @@ from gan2hls.errors import UserError
 from gan2hls.files import MARKER, sha256
 from gan2hls.limits import TEXT_BYTES
 from gan2hls.report.points import PointReport
-from gan2hls.sweep import Listener, Sweep, driver, tasks
+from gan2hls.sweep import Listener, Sweep, execution, runner, task, tasks
 from gan2hls.sweep.options import run_sweep
 from gan2hls.synth.result import ESTIMATE, SYNTHESIZED
 from gan2hls.targets import FAMILIES, TARGETS, Target
@@ -110,7 +110,7 @@ def test_other_weights_or_another_gan2hls_make_anew(tmp_path: Path, monkeypatch:
     data = (tmp_path / "tiny.json").read_text()
     (tmp_path / "tiny.json").write_text(data.replace('"kernel_size": 2', '"kernel_size":  2'))
     assert len(run_inline(tmp_path, config)[0]) == 2, "the same graph is not estimated again"
-    for module in (driver, tasks, resources):
+    for module in (runner, execution, resources):
         monkeypatch.setattr(module, "program_digest", lambda: "another")
     monkeypatch.setattr("gan2hls.sweep.cache.program_digest", lambda: "another")
     assert len(run_inline(tmp_path, config)[0]) == 6
@@ -214,7 +214,7 @@ def test_a_sweep_whose_points_all_fail_says_why(tmp_path: Path, monkeypatch: pyt
     run_sweep(tmp_path / "out", config, Inline, Listener(), local=False)
     assert (tmp_path / "out/plots").is_dir()
 
-    def broken(self: tasks.QuantizeTask, payload: Any) -> tasks.Outcome:
+    def broken(self: tasks.QuantizeTask, payload: Any) -> task.Outcome:
         raise UserError("no such thing")
 
     monkeypatch.setattr(tasks.QuantizeTask, "run", broken)
@@ -240,7 +240,7 @@ def test_a_failed_point_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_failed_quantization_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: tasks.QuantizeTask, payload: Any) -> tasks.Outcome:
+    def broken(self: tasks.QuantizeTask, payload: Any) -> task.Outcome:
         raise ZeroDivisionError("oh\nno")
 
     monkeypatch.setattr(tasks.QuantizeTask, "run", broken)
@@ -324,9 +324,9 @@ def test_a_failed_tool_leaves_its_log(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_worker_with_another_gan2hls_or_other_tools_is_refused() -> None:
-    task = tasks.CosimTask("simulate", "graph", {}, 1, False, 0, "normal")
-    assert tasks.execute(task, {}, "another", {}).error == "the worker has another gan2hls installed than this one"
-    wanted = {**task.tools(), "verilator": "4.0"}
-    error = tasks.execute(task, {}, resources.program_digest(), wanted).error
+    cosim = tasks.CosimTask("simulate", "graph", {}, 1, False, 0, "normal")
+    assert execution.execute(cosim, {}, "another", {}).error == "the worker has another gan2hls installed than this one"
+    wanted = {**cosim.tools(), "verilator": "4.0"}
+    error = execution.execute(cosim, {}, resources.program_digest(), wanted).error
     assert error.startswith("the worker has verilator ")
     assert error.endswith(" and not 4.0")

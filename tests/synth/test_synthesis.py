@@ -14,6 +14,7 @@ from gan2hls.errors import Gan2HlsError, MissingToolError, ToolError, UserError
 from gan2hls.limits import TEXT_BYTES
 from gan2hls.resources import resource
 from gan2hls.synth import PLACED, SYNTHESIZED, SynthResult, Usage, nextpnr, synthesis, synthesize, yosys
+from gan2hls.synth.design import Design, working_folder
 from gan2hls.targets import FAMILIES, TARGETS, Target
 from gan2hls.tools import find_tool, require_tool
 from tests.synth.networks import PE, SIMD, TOP, network, requantizer, write
@@ -294,9 +295,9 @@ def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     for folder, name in ((dead, "netlist.json"), (dead, "yosys.log"), (failed, "yosys.log")):
         folder.mkdir(exist_ok=True)
         (folder / name).touch()
-    with synthesis.working_folder(None, tmp_path) as used:
+    with working_folder(None, tmp_path) as used:
         (used / "netlist.json").touch()
-        with synthesis.working_folder(None, tmp_path):
+        with working_folder(None, tmp_path):
             assert set(tmp_path.iterdir()) >= {failed, used}
             assert not dead.exists()
     assert list(tmp_path.iterdir()) == [failed]
@@ -323,8 +324,8 @@ def test_a_list_of_sources_is_read_as_other_files_are(tmp_path: Path) -> None:
     """Not where it is none: opening a FIFO would wait for ever."""
     os.mkfifo(tmp_path / "sources.f")
     with pytest.raises(UserError, match="sources.f: a FIFO; name a regular file"):
-        synthesis.Design.read(tmp_path)
+        Design.read(tmp_path)
     (tmp_path / "sources.f").unlink()
     (tmp_path / "sources.f").write_bytes(b"\xff.sv")
     with pytest.raises(UserError, match="no such file"):
-        synthesis.Design.read(tmp_path)
+        Design.read(tmp_path)

@@ -1,0 +1,66 @@
+"""Files and folders: `reading` takes regular files of a sane size alone, `writing` leaves no file half written, and
+`folders` no folder.
+"""
+
+from gan2hls.files.folders import (
+    MARKER,
+    check_output_directory,
+    clean_up,
+    is_running,
+    leave_behind,
+    leftovers,
+    locked,
+    output_directory,
+    partial_name,
+    remove_folder,
+    scratch_folder,
+)
+from gan2hls.files.reading import (
+    MOST_NAME_BYTES,
+    MOST_NESTED,
+    MOST_PATH_BYTES,
+    can_be_file,
+    check_path,
+    check_values,
+    files_below,
+    is_file,
+    is_folder,
+    parse,
+    read_bytes,
+    read_json,
+    sha256,
+)
+from gan2hls.files.writing import copy_file, disk_errors, made_folder, write_bytes, write_json, write_text
+
+__all__ = [
+    "MARKER",
+    "MOST_NAME_BYTES",
+    "MOST_NESTED",
+    "MOST_PATH_BYTES",
+    "can_be_file",
+    "check_output_directory",
+    "check_path",
+    "check_values",
+    "clean_up",
+    "copy_file",
+    "disk_errors",
+    "files_below",
+    "is_file",
+    "is_folder",
+    "is_running",
+    "leave_behind",
+    "leftovers",
+    "locked",
+    "made_folder",
+    "output_directory",
+    "parse",
+    "partial_name",
+    "read_bytes",
+    "read_json",
+    "remove_folder",
+    "scratch_folder",
+    "sha256",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
