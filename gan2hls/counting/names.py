@@ -38,6 +38,7 @@ class Feature(StrEnum):
     STORED_BITS = "stored bits"
     TABLE_BITS = "table bits"
     TABLE_OUTPUTS = "table outputs"
+    TABLE_LUTS = "table LUTs"
     SOFT_MEMORY_OUTPUTS = "soft memory outputs"
     SECOND_REGISTERS_OF_SOFT_MEMORY = "second registers of soft memory"
     SECOND_REGISTERS_OF_BLOCK_RAM = "second registers of block RAM"
@@ -171,7 +172,7 @@ FEATURES: dict[Machine, Declared] = {
     Machine.GEARBOX: _declared({_F.POSITION, _F.BUFFER, _F.CHOICES, _F.COMPARES}, {_F.POSITION, _F.BUFFER}),
     Machine.SKID_BUFFER: _declared({_F.POSITION, _F.DATA}, {_F.POSITION, _F.DATA}),
     Machine.COUNTED: _declared(
-        {*_PRODUCT_LUTS | _READ, _F.FUNCTIONS, _F.SUMS, _F.MEMORY_LUTS, _F.STORED_BITS},
+        {*_PRODUCT_LUTS, _F.TABLE_LUTS, _F.FUNCTIONS, _F.SUMS, _F.MEMORY_LUTS, _F.STORED_BITS},
         {*_PRODUCT_FLIP_FLOPS | _SECOND, _F.REGISTERS, _F.STORED_BITS},
     ),
 }

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Shape:
-    """A memory: `kind` as in `synth.MemoryUsage`, words, bits of a word that are not constant, and ports."""
+    """A memory: `kind` as in `synth.MemoryUsage`, words, bits of a word that are not constant, and ports.
+
+    `filled` is the share of its elements that are no padding.
+    """
 
     kind: str
     words: int
     bits: int
     reads: int = 1
     written: bool = False
+    filled: float = 1.0
 
 
 @dataclass(frozen=True)

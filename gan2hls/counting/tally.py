@@ -16,6 +16,11 @@ Values = Mapping[str, Any]
 """Parameters of a kernel by name: an integer each, or several (`Kernel.lists`)."""
 
 
+_TABLES = {"ecp5": (16, 1.9), "gowin": (16, 1.5), "nexus": (16, 1.9), "xc7": (32, 3.0), "xcup": (32, 3.0)}
+"""Words of a table of one bit that yosys puts into a LUT, and LUTs for each as many words more: it finds few LUTs of
+six inputs that hold 64 bits without order. From tables of 3 to 256 words on ecp5, gowin, xcup; the others are alike."""
+
+
 @dataclass
 class Tally:
     """Features of one kernel on one family, and multipliers, as they are counted.
@@ -104,12 +109,13 @@ class Tally:
         self.products += cells * count
         return cells * count
 
-    def store(self, *, second: Collection[str] = (), outputs: bool = True) -> None:
+    def store(self, *, second: Collection[str] = (), outputs: bool = True, unordered: bool = False) -> None:
         """Count the memories, and the registers behind them.
 
         Args:
             second: kinds of those that have a second register.
             outputs: whether what is read from plain logic goes into a register of its own.
+            unordered: whether tables in plain logic are counted as such without order, in LUTs.
         """
         for shape, mapped in self.memories:
             absorbed = self.family == "ecp5" and mapped.where == "block RAM"  # `synth/registers.py`
@@ -125,6 +131,8 @@ class Tally:
                     self.flip_flops[Feature.SOFT_MEMORY_OUTPUTS] += shape.bits * shape.reads
                 if shape.written:
                     self.both(Feature.STORED_BITS, shape.words * shape.bits)
+                elif unordered:
+                    self._unordered_table(shape)
                 else:
                     self._table(shape)
 
@@ -135,6 +143,14 @@ class Tally:
             self.luts[Feature.TABLE_BITS] += max(0, shape.words - words) * shape.bits * shape.reads / words
         if shape.words > 2:  # few words have few different columns
             self.luts[Feature.TABLE_OUTPUTS] += min(shape.bits, 1 << min(shape.words - 1, 20)) * shape.reads
+
+    def _unordered_table(self, shape: Shape) -> None:
+        """One that has no order: a LUT for each different bit, and more where the words do not fit one."""
+        words, growth = _TABLES[self.family]
+        if shape.words > 1:  # few words have few different columns
+            columns = min(shape.bits, 1 << min(shape.words - 1, 20))
+            luts = 1 + growth * shape.filled * max(0, shape.words - words) / words
+            self.luts[Feature.TABLE_LUTS] += columns * luts * shape.reads
 
     def check(self, machine: Machine) -> None:
         """Refuse what is not declared: it would have no coefficient, and count for nothing.

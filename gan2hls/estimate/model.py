@@ -29,6 +29,7 @@ UNFITTED: dict[str, dict[str, float]] = {
         Feature.ONE: 0.0,
         Feature.FUNCTIONS: 1.0,
         Feature.SUMS: 1.0,
+        Feature.TABLE_LUTS: 1.0,
         Feature.MEMORY_LUTS: 1.0,
         Feature.STORED_BITS: 0.5,
         Feature.SOFT_PRODUCTS: 1.0,
@@ -49,23 +50,10 @@ UNFITTED: dict[str, dict[str, float]] = {
 }
 """Coefficients of `Machine.COUNTED` on every family: a flip-flop a bit of a register, a LUT a bit of an adder."""
 
-UNFITTED_TABLES: dict[int, dict[str, float]] = {
-    4: {Feature.TABLE_BITS: 2.0, Feature.TABLE_OUTPUTS: 0.5},
-    6: {Feature.TABLE_BITS: 5.5, Feature.TABLE_OUTPUTS: 2.0},
-}
-"""Further ones by the inputs of a LUT: what yosys makes of tables without order, as constants are; it finds no LUT of
-six inputs that holds 64 of their bits."""
-
 _ROUNDS = 400
 _FIRM = 100.0
 _FLOOR = 30.0
 """Below about as many LUTs or flip-flops, absolute errors are made small in place of relative ones."""
-
-
-def unfitted(family: str, what: str) -> dict[str, float]:
-    """Coefficients of `Machine.COUNTED`."""
-    tables = UNFITTED_TABLES[FAMILIES[family].lut_inputs] if what == "luts" else {}
-    return {**UNFITTED[what], **tables}
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,7 @@ class Model:
 
     def resources(self, family: str, what: str, machine: Machine, features: Features) -> float:
         """LUTs or flip-flops of a kernel, outside of memories of LUTs."""
-        known = unfitted(family, what) if machine is Machine.COUNTED else self.coefficients[family][what][machine]
+        known = UNFITTED[what] if machine is Machine.COUNTED else self.coefficients[family][what][machine]
         return sum(known[feature] * value for feature, value in features.items())
 
 

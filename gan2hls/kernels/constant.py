@@ -1,12 +1,13 @@
 """`constant`: a frame that is always the same."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from gan2hls.counting import Machine, Tally, Values
+from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div
 from gan2hls.kernels import rules
 from gan2hls.kernels.base import Kernel, Memory
@@ -30,6 +31,10 @@ class ConstantKernel(Kernel):
         padded[:, : port.channels] = self.values
         return {"values": Memory(padded.reshape(-1, port.lanes), port.bits, port.signed)}
 
+    def shapes(self) -> Iterator[Shape]:
+        elements = self.output.beats * self.output.lanes
+        yield replace(self.memories["values"].shape("constants"), filled=self.values.size / elements)
+
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.constant()
 
@@ -37,6 +42,7 @@ class ConstantKernel(Kernel):
     def count(values: Values, tally: Tally) -> Machine:
         tally.counter(values["Beats"] + 1)
         tally.registers(4)  # of each of the memory's two registers, whether it has a beat, and whether it is the last
-        tally.store(second=("constants",))
+        tally.functions(3, 2)  # whether the registers move on, and whether what they hold is offered
+        tally.store(second=("constants",), unordered=True)
         tally.choices()
         return Machine.COUNTED

@@ -21,7 +21,7 @@ OFF = {"luts": 0.15, "flip_flops": 0.03}
 """Most that all instances together may be off, as a share of what yosys counts."""
 ONE_OFF = {"luts": (0.4, 10), "flip_flops": (0.05, 6)}
 """The same of each: a share, and a number."""
-TABLE_OFF = 1.0
+TABLE_OFF = 0.7
 """Share of the LUTs of a constant: of tables without order yosys makes half or twice as much of one as of another."""
 
 
