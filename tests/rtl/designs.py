@@ -54,7 +54,8 @@ def designs(rng: np.random.Generator) -> dict[str, Case | GraphCase]:
     codebook = Conv2d(rng.permutation(16).reshape(1, 1, 4, 4), 4, codebook=tuple(range(-9, 7)))
     multipliers, biases = np.array([570, -1310, 900]), np.array([1000, -77, 5])
     leaky = Requantize(multipliers, biases, 8, -100, 90, S8, 1.0, np.array([300, 90, -140]), np.zeros(3, int))
-    wide = Requantize(np.array([90_000, -131_072, 7]), biases, 36, -100, 90, S8, 1.0)
+    # A shift that leaves what the lower part's sign is worth, 2^17 times the multiplier, and does not saturate.
+    wide = Requantize(np.array([90_000, -131_072, 7]), biases, 30, -30_000, 30_000, IntType(16, True), 1.0)
     table = Lookup(rng.permutation(256) - 128, S8, 1.0)
     return {
         "transposed": single("transposed", transposed, (3, 3, 4), S8, 2, 2),
