@@ -7,7 +7,7 @@ Kernels are determinate and the graph has no cycle, so if the streams are deep e
 they are for each (G. Kahn, "The semantics of a simple language for parallel programming", 1974; T. Parks, "Bounded
 scheduling of process networks", 1995). The order here is that in which things are wanted: where the
 branches of a fork have all met, beats are asked for one by one, and each kernel before reads what it takes for these
-(`Kernel.reads`). While one is made, the fork gives at most what it takes, and the branches have at least taken what the
+(`Kernel.reads`). While one is made, a branch takes at most what it takes, and the others have at least taken what the
 one before took.
 """
 
@@ -39,9 +39,10 @@ def fork_depths(pipeline: Pipeline) -> dict[str, int]:
             else:
                 (joined,) = bare.stages[meeting].outputs
                 wanted = _wanted(bare.stages[: meeting + 1], {joined: bare.streams[joined].beats})
-            taken = np.max([wanted[name].most for name in stage.outputs], axis=0)
             for name in stage.outputs:
-                ahead = int((taken[1:] - wanted[name].least[:-1]).max())
+                # What the others take beyond this one waits in it.
+                others = np.max([wanted[other].most for other in stage.outputs if other != name], axis=0)
+                ahead = max(0, int((others[1:] - wanted[name].least[:-1]).max()))
                 depths[name] = min(ahead + _WRITTEN, bare.streams[name].beats)
     return depths
 

@@ -37,6 +37,7 @@ def test_a_skip_holds_what_the_windows_of_the_branch_take_not_a_frame(rng: np.ra
         stream = pipeline.streams[skip]
         pixel_beats = stream.beats // stream.pixels
         assert size * pixel_beats <= depth <= (rows + 1) * size * pixel_beats < stream.beats
+        assert sorted(fork_depths(pipeline).values())[0] <= 4, "what the branch with the windows reads waits nowhere"
     depths = [max(fork_depths(pipeline).values()) for pipeline in (small, large)]
     assert depths[1] < 6 * depths[0], "it grows with the width, not with the area"
 
