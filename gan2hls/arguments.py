@@ -110,27 +110,36 @@ Arrays = np.ndarray | Mapping[str, np.ndarray]
 """An array for each of several inputs or outputs, by name; of the only one, the array alone."""
 
 
-def named_arrays(names: Iterable[str], x: Arrays, taker: str) -> dict[str, np.ndarray]:
-    """Arrays by name, in the order of `names`: a mapping with exactly these, or the only one's array alone.
+def by_name(values: Any, names: Iterable[str], taker: str = "the model") -> dict[str, Any]:
+    """Values by name, in the order of `names`: a mapping with exactly these, or the only one's value alone.
 
     Args:
+        values: an array or tensor for each.
         names: of the inputs or outputs.
-        x: an array for each.
         taker: who takes them, for messages.
 
     Raises:
-        UserError: a missing or an unknown name, or one array for several.
+        UserError: names that there are not, or that are missing, all at once; one value for several.
     """
     known = list(names)
-    listed = ", ".join(known)
-    if not isinstance(x, Mapping):
-        if len(known) > 1:
-            raise UserError(f"{taker} has {len(known)} inputs, {listed}; give a mapping from name to array")
-        return {known[0]: x}
-    problems = [f"no array for {name!r}; {taker} takes {listed}" for name in known if name not in x]
-    problems += [f"an array for {name!r}, which is unknown; {taker} takes {listed}" for name in x if name not in known]
-    raise_problems(problems)
-    return {name: real_array(x[name]) for name in known}
+    accepted = ", ".join(known)
+    if not isinstance(values, Mapping):
+        if len(known) != 1:
+            raise UserError(f"{taker} takes {len(known)} inputs; give a mapping with an array for each of {accepted}")
+        return {known[0]: values}
+    problems = [f"unknown input {name!r} (accepted: {accepted})" for name in values if name not in known]
+    problems += [f"input {name!r} is missing (accepted: {accepted})" for name in known if name not in values]
+    raise_problems(problems, f"{taker} does not take these inputs:")
+    return {name: values[name] for name in known}
+
+
+def named_arrays(names: Iterable[str], x: Arrays, taker: str) -> dict[str, np.ndarray]:
+    """`by_name` of arrays of real numbers.
+
+    Raises:
+        UserError: as `by_name`, and of what is no such array.
+    """
+    return {name: real_array(values) for name, values in by_name(x, names, taker).items()}
 
 
 def plain_arrays(arrays: Mapping[str, np.ndarray]) -> Any:

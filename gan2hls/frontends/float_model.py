@@ -14,8 +14,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from gan2hls.arguments import by_name
 from gan2hls.errors import raise_problems
-from gan2hls.frontends.running import by_name, run_steps
+from gan2hls.frontends.running import run_steps
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]

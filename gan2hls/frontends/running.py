@@ -6,8 +6,6 @@ from typing import Any, Protocol
 
 import torch
 
-from gan2hls.errors import UserError, raise_problems
-
 
 class Step(Protocol):
     """What has a name, reads values by name and computes another one: a layer, or what becomes of layers."""
@@ -38,20 +36,3 @@ def run_steps(
             if left[name] <= 0:
                 kept.pop(name, None)
     return {name: kept[name] for name in outputs}
-
-
-def by_name(values: Any, names: Sequence[str], what: str = "the model") -> dict[str, Any]:
-    """Give an array, or a mapping of arrays by name, as a mapping that has exactly these names.
-
-    Raises:
-        UserError: names that there are not, or that are missing; one array where several are needed.
-    """
-    accepted = ", ".join(names)
-    if not isinstance(values, Mapping):
-        if len(names) != 1:
-            raise UserError(f"{what} takes {len(names)} inputs; give a mapping with an array for each of {accepted}")
-        return {names[0]: values}
-    problems = [f"unknown input {name!r} (accepted: {accepted})" for name in values if name not in names]
-    problems += [f"input {name!r} is missing" for name in names if name not in values]
-    raise_problems(problems, f"{what} does not take these inputs:")
-    return {name: values[name] for name in names}

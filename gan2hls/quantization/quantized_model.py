@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan2hls.arguments import by_name
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.frontends.float_model import Shape
-from gan2hls.frontends.running import by_name, run_steps
+from gan2hls.frontends.running import run_steps
 from gan2hls.quantization.activation import Activation
 from gan2hls.quantization.blocks import MacLayer, MoveLayer, WideLayer, affine, from_out_rows
 from gan2hls.quantization.quantizers import Format, QuantizedWeight
