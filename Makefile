@@ -45,7 +45,7 @@ test: $(STAMP)  ## run the tests, all but the slow ones
 
 .PHONY: test-slow
 test-slow: $(STAMP)  ## run the slow tests, one at a time: millions of weights, images of 256x256
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -m slow --seed new
 
 .PHONY: fuzz
 fuzz: $(STAMP)  ## random networks through golden model, C++ and RTL (MINUTES=10, JOBS=2; SEED= repeats one)
@@ -89,7 +89,7 @@ fit-estimate: $(STAMP)  ## fit the model of `gan2hls estimate` anew, after a cha
 
 .PHONY: clean
 clean:  ## remove caches and what builds leave; .venv and runs/ stay
-	@rm -rf build dist sim_build obj_dir .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf build dist sim_build obj_dir .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find . -name .venv -prune -o -name runs -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Set-up. `.installing` says that an installation began and did not end: what is then in .venv can not be trusted (pip takes

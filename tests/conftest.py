@@ -11,7 +11,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import hypothesis
 import matplotlib.ft2font  # noqa: F401  (before pyosys, whose own pybind11 breaks that of matplotlib where it comes first)
 import numpy as np
 import pytest
@@ -20,21 +19,19 @@ from tests.command_line import command, compiled  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Times vary with what else the machine does; a failing example is printed so that it can be run again.
-hypothesis.settings.register_profile("gan2hls", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("gan2hls")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, help="seed of the `rng` fixture; a failing test prints the one it had")
+    parser.addoption(
+        "--seed",
+        default="0",
+        help="seed of what tests draw, 0 by default; `new` draws another one for each test, which prints it if it fails",
+    )
 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """A random generator, seeded anew in each run; printed output is shown for a test that fails."""
-    seed = request.config.getoption("--seed")
-    if seed is None:
-        seed = secrets.randbits(32)
+    """A random generator, seeded by `--seed`; printed output is shown for a test that fails."""
+    given = request.config.getoption("--seed")
+    seed = secrets.randbits(32) if given == "new" else int(given)
     print(f"rng: run this test again with --seed {seed}")
     return np.random.default_rng(seed)
 
