@@ -19,11 +19,12 @@ from tests.command_line import command, compiled  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seed",
         default="0",
-        help="seed of what tests draw, 0 by default; `new` draws another one for each test, which prints it if it fails",
+        help="seed of what tests draw, 0 by default; `new`: another one for each test, which prints it if it fails",
     )
 
 
