@@ -12,6 +12,7 @@ it is not, the sizes are sought anew with all that follows.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -19,6 +20,7 @@ from itertools import pairwise
 from gan2hls.integers import ceil_div
 from gan2hls.kernels import Port
 from gan2hls.network import Network, StandstillError
+from gan2hls.network import Stream as TimedStream
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
 from gan2hls.schedule import Run, timed_network
 
@@ -161,7 +163,7 @@ class _Sizing:
 
     @property
     def _is_large(self) -> bool:
-        return sum(stream.beats for stream in self.pipeline.streams.values()) > MANY_BEATS
+        return _beats(self.pipeline.streams.values()) > MANY_BEATS
 
     def _first_failing(self, done: int) -> int | None:
         """The first step whose stages, and all that follow, miss the target; those before `done` meet it."""
@@ -273,7 +275,7 @@ class _Sizing:
         any pace, unless that takes too long.
         """
         network = timed_network(self.pipeline, self.stages[first:end], self.sizes)
-        paced = end is not None or sum(stream.beats for stream in network.streams) > MANY_BEATS
+        paced = end is not None or _beats(network.streams) > MANY_BEATS
         known = network.key, paced
         if known not in self._known:
             self._known[known] = (_paced if paced else _free)(network, self.target)
@@ -353,6 +355,11 @@ class _Sizing:
         self._found[knob.like] = self._found[knob.name] = enough
 
 
+def _beats(streams: Iterable[Stream | TimedStream]) -> int:
+    """Beats a frame of all of them."""
+    return sum(stream.beats for stream in streams)
+
+
 def _paced(network: Network, target: int) -> float:
     """Cycles from frame to frame if they enter no faster than the target; infinite if none ever ends.
 
@@ -375,7 +382,10 @@ def _free(network: Network, target: int) -> float:
 
 
 def _falls_behind(finished: list[int], target: int) -> bool:
-    """Whether frames leave too late, by the same number of cycles more each time; the buffers still fill meanwhile."""
+    """Whether frames leave too late, by the same number of cycles more each time, while the buffers still fill.
+
+    Rarely they leave in time once the buffers are full: only where many frames take long is this taken for an answer.
+    """
     intervals = [after - before for before, after in pairwise(finished[-4:])]
     return len(intervals) == 3 and len(set(intervals)) == 1 and intervals[0] > target
 
@@ -384,9 +394,10 @@ def _settled(run: Run, target: int) -> float:
     try:
         run.frame()
         most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
+        hasty = _beats(run.network.streams) > MANY_BEATS
         while len(run.finished) < most:
             run.frame()
-            if len(run.finished) > 2 and (run.steady or _falls_behind(run.finished, target)):
+            if len(run.finished) > 2 and (run.steady or (hasty and _falls_behind(run.finished, target))):
                 return run.interval
     except StandstillError:
         return math.inf
