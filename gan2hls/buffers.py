@@ -15,27 +15,18 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 
-from gan2hls.integers import ceil_div
 from gan2hls.kernels import Port
-from gan2hls.network import Network, StandstillError
+from gan2hls.network import StandstillError
 from gan2hls.network import Stream as TimedStream
 from gan2hls.pipeline import Pipeline, Sizes, Stage, Stream
-from gan2hls.schedule import Run, timed_network
-
-MANY_FRAMES = 16
-"""Frames after which a pipeline that has not settled is judged by the later half of them; more where many are on their
-way at once."""
+from gan2hls.schedule import Run, free_interval, paced_interval, timed_network
 
 IN_FLIGHT = 32
 """Beats that a kernel's registers hold, at most: with small frames they are many frames."""
 
 MANY_BEATS = 2_000_000
 """Beats a frame of all streams together, with which a pipeline is too large to fill all of its buffers."""
-
-_LATE = 1 << 40
-"""A cycle by which all buffers are full, if nothing leaves the pipeline before."""
 
 
 def size_buffers(pipeline: Pipeline) -> Pipeline:
@@ -167,15 +158,22 @@ class _Sizing:
 
     def _first_failing(self, done: int) -> int | None:
         """The first step whose stages, and all that follow, miss the target; those before `done` meet it."""
-        if done == len(self._steps) or self._interval(self._steps[-1].first) <= self.target:
+        last = len(self._steps) - 1
+        if done > last or (not self._is_large and self._interval(self._steps[last].first) <= self.target):
             return None
-        low, high = done, len(self._steps) - 1
+        # Short ones first: of a large pipeline, those near the inputs take long.
+        low, high = done, done
+        while self._interval(self._steps[high].first) <= self.target:
+            if high == last:
+                return None
+            low, high = high + 1, min(last, 4 * (high - done) + done + 1)
+        middle = high - 1  # mostly it is the last one of all
         while low < high:
-            middle = (low + high) // 2
             if self._interval(self._steps[middle].first) > self.target:
                 high = middle
             else:
                 low = middle + 1
+            middle = (low + high) // 2
         return high
 
     def _enlarge(self, step: _Step) -> None:
@@ -184,6 +182,8 @@ class _Sizing:
         Raises:
             StandstillError: these do not come to an end.
         """
+        if self._is_large and self._enlarge_within(step):
+            return
         if step.forked:
             grown = replace(step, knobs=[knob.from_here for knob in step.knobs])
             if self._meet(grown, None):
@@ -200,6 +200,18 @@ class _Sizing:
         self._known.clear()
         step.set()
         self._meet(step, None)
+
+    def _enlarge_within(self, step: _Step) -> bool:
+        """The same by windows that look further and further; whether the target is met with all that follows."""
+        heads = [i for i, stage in enumerate(self.stages) if stage.kernel.holds_rows and i >= step.end]
+        for end in (head + 1 for head in heads):
+            if self._interval(step.first, end) > self.target:
+                step.set()
+                if not self._meet(step, end):
+                    return False
+                if self._interval(step.first) <= self.target:
+                    return True
+        return False
 
     def _tell(self, step: _Step) -> None:
         try:
@@ -278,7 +290,10 @@ class _Sizing:
         paced = end is not None or _beats(network.streams) > MANY_BEATS
         known = network.key, paced
         if known not in self._known:
-            self._known[known] = (_paced if paced else _free)(network, self.target)
+            alike = None if not self._is_large else 3 if end is None else 2
+            self._known[known] = (
+                paced_interval(network, self.target, alike) if paced else free_interval(network, self.target)
+            )
         return self._known[known]
 
     # -- search -------------------------------------------------------------------------------------------------------
@@ -358,47 +373,3 @@ class _Sizing:
 def _beats(streams: Iterable[Stream | TimedStream]) -> int:
     """Beats a frame of all of them."""
     return sum(stream.beats for stream in streams)
-
-
-def _paced(network: Network, target: int) -> float:
-    """Cycles from frame to frame if they enter no faster than the target; infinite if none ever ends.
-
-    An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
-    others are almost as slow. Frames that enter at the pace that is wanted show at once whether they leave at it.
-    """
-    return _settled(Run(network.with_ends(period=target)), target)
-
-
-def _free(network: Network, target: int) -> float:
-    """Cycles from frame to frame with inputs that always wait; infinite if none ever ends."""
-    run = Run(network)
-    interval = _settled(run, target)
-    if interval == math.inf or run.steady:
-        return interval
-    # Kernels that are almost equally fast take many frames to fill the buffers between them, or to drain them.
-    late = Run(network.with_ends(start=_LATE))
-    drained = _settled(late, target)
-    return drained if late.steady else max(interval, drained)
-
-
-def _falls_behind(finished: list[int], target: int) -> bool:
-    """Whether frames leave too late, by the same number of cycles more each time, while the buffers still fill.
-
-    Rarely they leave in time once the buffers are full: only where many frames take long is this taken for an answer.
-    """
-    intervals = [after - before for before, after in pairwise(finished[-4:])]
-    return len(intervals) == 3 and len(set(intervals)) == 1 and intervals[0] > target
-
-
-def _settled(run: Run, target: int) -> float:
-    try:
-        run.frame()
-        most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
-        hasty = _beats(run.network.streams) > MANY_BEATS
-        while len(run.finished) < most:
-            run.frame()
-            if len(run.finished) > 2 and (run.steady or (hasty and _falls_behind(run.finished, target))):
-                return run.interval
-    except StandstillError:
-        return math.inf
-    return (run.finished[-1] - run.finished[-1 - most // 2]) / (most // 2)  # long and short ones may take turns

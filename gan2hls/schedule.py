@@ -8,14 +8,23 @@ counted from the one that takes the first beat of any input.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gan2hls.engine import make_engine
+from gan2hls.integers import ceil_div
 from gan2hls.kernels import Fifo
-from gan2hls.network import Network, Part, Stream
+from gan2hls.network import Network, Part, StandstillError, Stream
 from gan2hls.pipeline import Pipeline, Sizes, Stage
 
 MOST_FRAMES = 8
 """Frames in which the rhythm of a pipeline is looked for."""
+
+MANY_FRAMES = 16
+"""Frames after which a pipeline that has not settled is judged by the later half of them; more where many are on their
+way at once."""
+
+_LATE = 1 << 40
+"""A cycle by which all buffers are full, if nothing leaves the pipeline before."""
 
 
 def timed_network(pipeline: Pipeline, stages: Sequence[Stage], sizes: Sizes, start: int = 0) -> Network:
@@ -187,3 +196,61 @@ def predict(
         {stage.name: stage.cycles / run.interval for stage in pipeline.kernels},
         {name: tuple(cycle - begun for cycle in ends[stream]) for name, stream in pipeline.outputs.items()},
     )
+
+
+def paced_interval(network: Network, target: int, alike: int | None) -> float:
+    """Cycles from frame to frame if they enter no faster than the target; infinite if none ever ends.
+
+    An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
+    others are almost as slow. Frames that enter at the pace that is wanted show at once whether they leave at it.
+
+    Args:
+        network: some stages, or all that follow one.
+        target: cycles from frame to frame.
+        alike: intervals in a row that are answer enough: 2 for any, 3 for those beyond the target; None: none are.
+    """
+    return _settled(Run(network.with_ends(period=target)), target, alike)
+
+
+def free_interval(network: Network, target: int) -> float:
+    """Cycles from frame to frame with inputs that always wait; infinite if none ever ends."""
+    run = Run(network)
+    interval = _settled(run, target)
+    if interval == math.inf or run.steady:
+        return interval
+    # Kernels that are almost equally fast take many frames to fill the buffers between them, or to drain them.
+    late = Run(network.with_ends(start=_LATE))
+    drained = _settled(late, target)
+    return drained if late.steady else max(interval, drained)
+
+
+def _alike(finished: list[int], count: int) -> bool:
+    """Whether the last intervals, so many, are alike.
+
+    Frames may leave late by the same number of cycles while buffers fill, and in time once these are full; or in time,
+    and late once something that waited for long is there. Both are rare: where frames take long to run, this is
+    taken for an answer.
+    """
+    intervals = [after - before for before, after in pairwise(finished[-count - 1 :])]
+    return len(intervals) == count and len(set(intervals)) == 1
+
+
+def _settled(run: Run, target: int, alike: int | None = None) -> float:
+    """Cycles between frames once these follow each other steadily.
+
+    Args:
+        run: no frame has gone through it.
+        target, alike: as `paced_interval` has them.
+    """
+    try:
+        run.frame()
+        most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
+        while len(run.finished) < most:
+            run.frame()
+            if len(run.finished) > 2 and run.steady:
+                return run.interval
+            if alike and (alike == 2 or run.interval > target) and _alike(run.finished, alike):
+                return run.interval
+    except StandstillError:
+        return math.inf
+    return (run.finished[-1] - run.finished[-1 - most // 2]) / (most // 2)  # long and short ones may take turns
