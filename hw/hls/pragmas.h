@@ -1,8 +1,8 @@
 // What the kernels tell a synthesis tool: every vendor directive in one place.
 //
-// Kernels write these macros, never a `#pragma HLS` of their own. Here they are those of Vitis HLS. Another tool's stand
-// in a header that is named by -DGAN2HLS_PRAGMAS='"others.h"' and defines all macros of this one; what it has no word for,
-// it defines as nothing. In our C simulation (GAN2HLS_CSIM) they are nothing.
+// Kernels write these macros, never a `#pragma HLS` of their own. Here they are those of Vitis HLS. Another tool's are
+// in a header that is named by -DGAN2HLS_PRAGMAS='"others.h"' and defines all macros of this one; what it has no word
+// for, it defines as nothing. In our C simulation (GAN2HLS_CSIM) they are nothing.
 //
 // A macro stands in a line of its own, where the tool wants the directive: those of a loop as its body's first lines,
 // those of an array after its declaration, those of an argument at the beginning of the function.
