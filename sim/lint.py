@@ -33,7 +33,7 @@ def gxx_command(header: Path) -> list[str]:
     gxx, ap_types = str(require_tool("g++").path), str(require_tool("ap_types").path)
     folders = [path for path in (header.parent, header.parent / "sim") if path.is_dir()]
     includes = [f"-I{folder}" for folder in folders]
-    warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unknown-pragmas"]
     # Included from standard input: as main file, a header with `#pragma once` gives a warning.
     return [gxx, "-std=c++17", "-fsyntax-only", *warnings, *includes, "-isystem", ap_types, "-x", "c++", "-"]
 

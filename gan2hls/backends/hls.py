@@ -1,5 +1,6 @@
 """Vitis-HLS C++ from a `Pipeline`: configs, weights and wiring around the hand-written kernels of `hw/hls`."""
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -102,7 +103,7 @@ def kernel_headers(modules: Iterable[str]) -> list[str]:
             continue
         found.add(header)
         text = resource("hw", "hls", header).read_text()
-        waiting += [str(Path(header).parent / included) for included in _INCLUDE.findall(text)]
+        waiting += [posixpath.normpath(Path(header).parent / included) for included in _INCLUDE.findall(text)]
     return sorted(found)
 
 

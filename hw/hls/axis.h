@@ -6,8 +6,6 @@
 #define GAN2HLS_AXIS_H
 
 #include <ap_axi_sdata.h>
-#include <ap_int.h>
-#include <hls_stream.h>
 
 #include "integers.h"
 #include "lanes.h"
@@ -17,35 +15,33 @@ namespace gan2hls {
 /// Bits of TDATA that carry `lanes` lanes of `bits`.
 constexpr int axis_bits(int lanes, int bits) { return ceil_div(lanes * bits, 8) * 8; }
 
-template <class Pack>
-constexpr int lane_bits = Pack::value_type::width;
+template <class Word>
+using axis_beat = ap_axiu<axis_bits(lane_count<Word>, lane_bits<Word>), 0, 0, 0>;
 
-template <class Pack>
-using axis_beat = ap_axiu<axis_bits(Pack::size, lane_bits<Pack>), 0, 0, 0>;
-
-template <class Pack>
-Pack unpack_beat(const axis_beat<Pack>& beat) {
-#pragma HLS INLINE
-    // inlined: it is wires
-    Pack word;
-    for (int lane = 0; lane < int(Pack::size); ++lane) {
-#pragma HLS UNROLL
-        const ap_uint<lane_bits<Pack>> bits = beat.data.range((lane + 1) * lane_bits<Pack> - 1, lane * lane_bits<Pack>);
-        word[lane] = bits;
+template <class Word>
+Word unpack_beat(const axis_beat<Word>& beat) {
+    GAN2HLS_INLINE
+    // wires
+    constexpr int bits = lane_bits<Word>;
+    Word word;
+    for (int lane = 0; lane < lane_count<Word>; ++lane) {
+        GAN2HLS_UNROLL
+        set_lane(word, lane, bits_at<bits>(beat.data, lane * bits));
     }
     return word;
 }
 
-template <class Pack>
-axis_beat<Pack> pack_beat(const Pack& word, bool last) {
-#pragma HLS INLINE
-    // inlined: it is wires
-    axis_beat<Pack> beat;
+template <class Word>
+axis_beat<Word> pack_beat(const Word& word, bool last) {
+    GAN2HLS_INLINE
+    // wires
+    constexpr int bits = lane_bits<Word>;
+    axis_beat<Word> beat;
     beat.data = 0;
-    for (int lane = 0; lane < int(Pack::size); ++lane) {
-#pragma HLS UNROLL
-        const ap_uint<lane_bits<Pack>> bits = word[lane];
-        beat.data.range((lane + 1) * lane_bits<Pack> - 1, lane * lane_bits<Pack>) = bits;
+    for (int lane = 0; lane < lane_count<Word>; ++lane) {
+        GAN2HLS_UNROLL
+        // One bit more, so that an unsigned lane keeps its value; what is cut off leaves the bit pattern.
+        set_bits_at<bits>(beat.data, lane * bits, exact_t<bits, false>(get_lane<bits + 1>(word, lane)));
     }
     beat.keep = -1;
     beat.strb = -1;
@@ -53,21 +49,21 @@ axis_beat<Pack> pack_beat(const Pack& word, bool last) {
     return beat;
 }
 
-template <int Beats, class Pack>
-void axis_to_lanes(hls::stream<axis_beat<Pack>>& in, hls::stream<Pack>& out) {
-axis_to_lanes_loop:
+template <int Beats, class Word, class In, class Out>
+void axis_to_lanes(In& in, Out& out) {
+    GAN2HLS_LOOP(axis_to_lanes_loop)
     for (long beat = 0; beat < Beats; ++beat) {
-#pragma HLS PIPELINE II=1
-        out.write(unpack_beat<Pack>(in.read()));
+        GAN2HLS_PIPELINE
+        out.write(unpack_beat<Word>(in.read()));
     }
 }
 
-template <int Beats, class Pack>
-void lanes_to_axis(hls::stream<Pack>& in, hls::stream<axis_beat<Pack>>& out) {
-lanes_to_axis_loop:
+template <int Beats, class Word, class In, class Out>
+void lanes_to_axis(In& in, Out& out) {
+    GAN2HLS_LOOP(lanes_to_axis_loop)
     for (long beat = 0; beat < Beats; ++beat) {
-#pragma HLS PIPELINE II=1
-        out.write(pack_beat<Pack>(in.read(), beat == Beats - 1));
+        GAN2HLS_PIPELINE
+        out.write(pack_beat<Word>(in.read(), beat == Beats - 1));
     }
 }
 

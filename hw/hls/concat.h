@@ -6,61 +6,61 @@
 #ifndef GAN2HLS_CONCAT_H
 #define GAN2HLS_CONCAT_H
 
-#include <hls_stream.h>
-
+#include "integers.h"
 #include "lanes.h"
 
 namespace gan2hls {
 
-/// Words of an output pixel.
+/// Words of the inputs before input `index` in an output pixel: all of them for Inputs.
 template <class Config>
-constexpr long concat_pixel_beats() {
-    long beats = 0;
-    for (int i = 0; i < Config::Inputs; ++i) beats += Config::PixelBeats[i];
+constexpr int concat_beats_before(int index) {
+    int beats = 0;
+    for (int i = 0; i < index; ++i) beats += Config::PixelBeats[i];
     return beats;
 }
 
+/// Words of an output pixel.
 template <class Config>
-constexpr long concat_trip_count = Config::Pixels * concat_pixel_beats<Config>();
+constexpr int concat_pixel_beats = concat_beats_before<Config>(Config::Inputs);
 
-/// The end of the row of streams: a word of the selected input leaves.
-template <class Config, int Index, class Pack>
-void concat_word(int selected, const Pack& word, hls::stream<Pack>& out) {
-#pragma HLS INLINE
-    // inlined: it is a part of the loop's body
+template <class Config>
+constexpr long concat_trip_count = long(Config::Pixels) * concat_pixel_beats<Config>;
+
+/// The end of the row of streams: the word that was read leaves.
+template <class Config, int Index, class Word, class Out>
+void concat_word(int /*beat*/, const Word& word, Out& out) {
+    GAN2HLS_INLINE
+    // a part of the loop's body
     static_assert(Index == Config::Inputs, "there are Inputs input streams");
-    (void)selected;
+    static_assert(std::is_same_v<Word, word_of<Out>>, "words pass as they are");
     out.write(word);
 }
 
-/// Reads a word of input Index, the first of `in`, if it is selected, and goes on with the rest of the streams.
-template <class Config, int Index, class Pack, class... Rest>
-void concat_word(int selected, const Pack& before, hls::stream<Pack>& in, Rest&... rest) {
-#pragma HLS INLINE
-    // inlined for the same reason
-    Pack word = before;
-    if (selected == Index) word = in.read();
-    concat_word<Config, Index + 1>(selected, word, rest...);
+/// Reads a word of input Index, the first of `in`, if this beat is one of its own, and goes on with the rest of the
+/// streams.
+template <class Config, int Index, class Word, class In, class... Rest>
+void concat_word(int beat, const Word& before, In& in, Rest&... rest) {
+    GAN2HLS_INLINE
+    // for the same reason
+    static_assert(std::is_same_v<Word, word_of<In>>, "words pass as they are");
+    constexpr int first = concat_beats_before<Config>(Index), end = concat_beats_before<Config>(Index + 1);
+    Word word = before;
+    if (beat >= first && beat < end) word = in.read();
+    concat_word<Config, Index + 1>(beat, word, rest...);
 }
 
-/// `in` and `rest` are `hls::stream<Pack>&` for each input, then for the output.
-template <class Config, class Pack, class... Rest>
-void concat(hls::stream<Pack>& in, Rest&... rest) {
-    static_assert(int(Pack::size) == Config::Lanes, "each stream carries Lanes lanes");
+/// The inputs, then the output.
+template <class Config, class In, class... Rest>
+void concat(In& in, Rest&... rest) {
+    static_assert(lane_count<word_of<In>> == Config::Lanes, "each stream carries Lanes lanes");
 
-    int selected = 0;
-    int left = Config::PixelBeats[0] - 1;  // words of its pixel that follow the next one
+    index_t<concat_pixel_beats<Config>> beat = 0;  // word of the output pixel
 
-concat_loop:
-    for (long beat = 0; beat < concat_trip_count<Config>; ++beat) {
-#pragma HLS PIPELINE II=1
-        concat_word<Config, 0>(selected, Pack(), in, rest...);
-        if (left != 0) {
-            --left;
-        } else {
-            selected = selected == Config::Inputs - 1 ? 0 : selected + 1;
-            left = Config::PixelBeats[selected] - 1;
-        }
+    GAN2HLS_LOOP(concat_loop)
+    for (long count = 0; count < concat_trip_count<Config>; ++count) {
+        GAN2HLS_PIPELINE
+        concat_word<Config, 0>(int(beat), word_of<In>(), in, rest...);
+        beat = next_index<concat_pixel_beats<Config>>(beat);
     }
 }
 

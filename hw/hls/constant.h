@@ -4,8 +4,6 @@
 #ifndef GAN2HLS_CONSTANT_H
 #define GAN2HLS_CONSTANT_H
 
-#include <hls_stream.h>
-
 #include "lanes.h"
 
 namespace gan2hls {
@@ -13,21 +11,22 @@ namespace gan2hls {
 template <class Config>
 constexpr long constant_trip_count = Config::Beats;
 
-template <class Config, class Pack, class Value, int Words, int Lanes>
-void constant(hls::stream<Pack>& out, const Value (&values)[Words][Lanes]) {
-    static_assert(int(Pack::size) == Config::Lanes, "the stream carries Lanes lanes");
+template <class Config, class Out, class Value, int Words, int Lanes>
+void constant(Out& out, const Value (&values)[Words][Lanes]) {
+    static_assert(lane_count<word_of<Out>> == Config::Lanes, "the stream carries Lanes lanes");
     static_assert(Words == Config::Beats && Lanes == Config::Lanes, "the memory holds a word for each beat");
 
-#pragma HLS ARRAY_RESHAPE variable=values complete dim=2
+    GAN2HLS_SPECIALIZE(values)
+    GAN2HLS_WORDS(values, 2)
     // whole words in one memory
 
-constant_loop:
+    GAN2HLS_LOOP(constant_loop)
     for (long beat = 0; beat < constant_trip_count<Config>; ++beat) {
-#pragma HLS PIPELINE II=1
-        Pack word;
-        for (int lane = 0; lane < Config::Lanes; ++lane) {
-#pragma HLS UNROLL
-            set_lane(word, lane, values[beat][lane]);
+        GAN2HLS_PIPELINE
+        word_of<Out> word;
+        for (int lane = 0; lane < Lanes; ++lane) {
+            GAN2HLS_UNROLL
+            set_lane(word, lane, from_rom<Config::Bits + 1>(values[beat][lane]));
         }
         out.write(word);
     }

@@ -14,37 +14,37 @@
 namespace gan2hls {
 
 /// Throws std::out_of_range if an element does not fit the stream's element type.
-template <class Pack>
-void write_frame(hls::stream<axis_beat<Pack>>& stream, const std::int64_t* elements, int pixels, int channels) {
-    constexpr int size = Pack::size;
+template <class Word, class Stream>
+void write_frame(Stream& stream, const std::int64_t* elements, int pixels, int channels) {
+    constexpr int size = lane_count<Word>;
     for (int pixel = 0; pixel < pixels; ++pixel)
         for (int first = 0; first < channels; first += size) {
-            Pack word;
+            Word word;
             for (int lane = 0; lane < size; ++lane) {
                 const int channel = first + lane;
                 const std::int64_t element = channel < channels ? elements[long(pixel) * channels + channel] : -1;
-                word[lane] = element;
-                if (channel < channels && std::int64_t(word[lane]) != element)
+                set_lane(word, lane, element);
+                if (channel < channels && get_lane<64>(word, lane) != element)
                     throw std::out_of_range("input element " + std::to_string(long(pixel) * channels + channel) +
                                             " is " + std::to_string(element) + ", which " +
-                                            std::to_string(lane_bits<Pack>) + " bits of its sign do not hold");
+                                            std::to_string(lane_bits<Word>) + " bits of its sign do not hold");
             }
             stream.write(pack_beat(word, pixel == pixels - 1 && first + size >= channels));
         }
 }
 
 /// Throws std::runtime_error if TLAST is not on the last beat, and only there.
-template <class Pack>
-void read_frame(hls::stream<axis_beat<Pack>>& stream, std::int64_t* elements, int pixels, int channels) {
-    constexpr int size = Pack::size;
+template <class Word, class Stream>
+void read_frame(Stream& stream, std::int64_t* elements, int pixels, int channels) {
+    constexpr int size = lane_count<Word>;
     for (int pixel = 0; pixel < pixels; ++pixel)
         for (int first = 0; first < channels; first += size) {
-            const axis_beat<Pack> beat = stream.read();
+            const axis_beat<Word> beat = stream.read();
             if ((beat.last != 0) != (pixel == pixels - 1 && first + size >= channels))
                 throw std::runtime_error("TLAST is wrong at output pixel " + std::to_string(pixel));
-            const Pack word = unpack_beat<Pack>(beat);
+            const Word word = unpack_beat<Word>(beat);
             for (int lane = 0; lane < size && first + lane < channels; ++lane)
-                elements[long(pixel) * channels + first + lane] = std::int64_t(word[lane]);
+                elements[long(pixel) * channels + first + lane] = get_lane<64>(word, lane);
         }
 }
 

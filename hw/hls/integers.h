@@ -1,15 +1,21 @@
 // Integer types and the little integer mathematics that all kernels share.
 //
-// In synthesis each intermediate has exactly the bits that its values need. In C simulation the same values are held in
-// the next larger native integer, which is some ten times faster to run and to compile; registers and streams are
-// ap_int in both.
+// exact_t is an integer of so many bits: ap_int and ap_uint, or with -DGAN2HLS_AC_TYPES ac_int. In synthesis each
+// intermediate has exactly the bits that its values need. In C simulation the same values are held in the next larger
+// native integer, which is some ten times faster to run and to compile; registers and streams are exact in both.
 #ifndef GAN2HLS_INTEGERS_H
 #define GAN2HLS_INTEGERS_H
 
+#ifdef GAN2HLS_AC_TYPES
+#include <ac_int.h>
+#else
 #include <ap_int.h>
+#endif
 
 #include <cstdint>
 #include <type_traits>
+
+#include "pragmas.h"
 
 namespace gan2hls {
 
@@ -22,6 +28,8 @@ constexpr int floor_div(int a, int b) { return -ceil_div(-a, b); }
 constexpr int min_of(int a, int b) { return a < b ? a : b; }
 constexpr int max_of(int a, int b) { return a > b ? a : b; }
 
+constexpr int greatest_common_divisor(int a, int b) { return b == 0 ? a : greatest_common_divisor(b, a % b); }
+
 /// Smallest n with 2^n >= value: the bits that a sum of `value` terms grows by.
 constexpr int ceil_log2(int value) {
     int bits = 0;
@@ -29,32 +37,71 @@ constexpr int ceil_log2(int value) {
     return bits;
 }
 
+/// An integer of exactly Bits bits; what does not fit is cut off.
+#ifdef GAN2HLS_AC_TYPES
+template <int Bits, bool Signed>
+using exact_t = ac_int<Bits, Signed>;
+#else
+template <int Bits, bool Signed>
+using exact_t = std::conditional_t<Signed, ap_int<Bits>, ap_uint<Bits>>;
+#endif
+
+/// Bits `low` to `low` + Bits - 1 of a wide integer.
+template <int Bits, class Wide>
+exact_t<Bits, false> bits_at(const Wide& wide, int low) {
+    GAN2HLS_INLINE
+#ifdef GAN2HLS_AC_TYPES
+    return wide.template slc<Bits>(low);
+#else
+    return wide.range(low + Bits - 1, low);
+#endif
+}
+
+/// Set them.
+template <int Bits, class Wide>
+void set_bits_at(Wide& wide, int low, const exact_t<Bits, false>& bits) {
+    GAN2HLS_INLINE
+#ifdef GAN2HLS_AC_TYPES
+    wide.set_slc(low, bits);
+#else
+    wide.range(low + Bits - 1, low) = bits;
+#endif
+}
+
+/// An element of a constant memory, the next larger native integer: a hundred thousand of them are an initializer,
+/// where as many constructed objects take a compiler minutes. Kernels read it with from_rom.
+template <int Bits, bool Signed>
+using rom_t = std::conditional_t<
+    (Bits <= 8), std::conditional_t<Signed, std::int8_t, std::uint8_t>,
+    std::conditional_t<(Bits <= 16), std::conditional_t<Signed, std::int16_t, std::uint16_t>,
+                       std::conditional_t<(Bits <= 32), std::conditional_t<Signed, std::int32_t, std::uint32_t>,
+                                          std::conditional_t<Signed, std::int64_t, std::uint64_t>>>>;
+
 #ifdef __SYNTHESIS__
 
 template <int Bits>
-using signed_t = ap_int<Bits>;
+using signed_t = exact_t<Bits, true>;
 
-template <int Bits, bool Signed>
-using rom_t = std::conditional_t<Signed, ap_int<Bits>, ap_uint<Bits>>;
+template <int Count>
+using index_t = exact_t<max_of(1, ceil_log2(Count)), false>;
+
+// All of these are inlined, so that the tool sees one operation and its neighbours.
 
 template <int Bits, class A, class B>
 signed_t<Bits> multiply(const A& a, const B& b) {
-#pragma HLS INLINE
-    // inlined, so that the tool sees one multiplication and its neighbours
+    GAN2HLS_INLINE
     return a * b;
 }
 
 template <int Bits, class A>
 signed_t<Bits> shift_left(const A& a, int places) {
-#pragma HLS INLINE
-    // inlined for the same reason
+    GAN2HLS_INLINE
     return signed_t<Bits>(a) << places;
 }
 
 template <int Bits, class A>
 signed_t<Bits> low_bits(const A& a) {
-#pragma HLS INLINE
-    // inlined for the same reason
+    GAN2HLS_INLINE
     return a;
 }
 
@@ -62,16 +109,12 @@ signed_t<Bits> low_bits(const A& a) {
 
 /// A signed number of at least Bits bits that never overflows by the caller's proof: an intermediate result.
 template <int Bits>
-using signed_t =
-    std::conditional_t<(Bits <= 32), std::int32_t, std::conditional_t<(Bits <= 64), std::int64_t, ap_int<Bits>>>;
+using signed_t = std::conditional_t<(Bits <= 32), std::int32_t,
+                                    std::conditional_t<(Bits <= 64), std::int64_t, exact_t<Bits, true>>>;
 
-/// An element of a constant memory. As native integers 200,000 of them compile in a second, as ap_int in minutes.
-template <int Bits, bool Signed>
-using rom_t = std::conditional_t<
-    (Bits <= 8), std::conditional_t<Signed, std::int8_t, std::uint8_t>,
-    std::conditional_t<(Bits <= 16), std::conditional_t<Signed, std::int16_t, std::uint16_t>,
-                       std::conditional_t<(Bits <= 32), std::conditional_t<Signed, std::int32_t, std::uint32_t>,
-                                          std::conditional_t<Signed, std::int64_t, std::uint64_t>>>>;
+/// An index into Count things: 0 to Count - 1, state in the bits that it needs.
+template <int Count>
+using index_t = int;
 
 /// a * b, exact in Bits bits; in synthesis with operands of their own widths, so that no DSP block is wasted.
 template <int Bits, class A, class B>
@@ -93,6 +136,22 @@ signed_t<Bits> low_bits(const A& a) {
 }
 
 #endif
+
+/// An element of a memory whose values are signed numbers of Bits bits, in synthesis no wider than that; Bits is one
+/// more than those of the memory where it is unsigned.
+template <int Bits, class Value>
+signed_t<Bits> from_rom(const Value& value) {
+    GAN2HLS_INLINE
+    return signed_t<Bits>(value);
+}
+
+/// The index after `index`, round in a circle.
+template <int Count>
+index_t<Count> next_index(const index_t<Count>& index) {
+    GAN2HLS_INLINE
+    if (index == Count - 1) return 0;
+    return index_t<Count>(index + 1);
+}
 
 }  // namespace gan2hls
 

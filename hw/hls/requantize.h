@@ -13,8 +13,6 @@
 #ifndef GAN2HLS_REQUANTIZE_H
 #define GAN2HLS_REQUANTIZE_H
 
-#include <hls_stream.h>
-
 #include "integers.h"
 #include "lanes.h"
 
@@ -34,8 +32,8 @@ constexpr long requantize_trip_count = long(Config::Pixels) * requantize_shape<C
 /// y from t: round half up, shift, saturate.
 template <class Config, int Bits>
 signed_t<Bits> round_and_clamp(const signed_t<Bits>& t) {
-#pragma HLS INLINE
-    // inlined: it is a part of the pipelined loop
+    GAN2HLS_INLINE
+    // a part of the pipelined loop
     constexpr int half_shift = Config::Shift == 0 ? 0 : Config::Shift - 1;
     const signed_t<Bits> half =
         Config::Shift == 0 ? signed_t<Bits>(0) : signed_t<Bits>(signed_t<Bits>(1) << half_shift);
@@ -45,66 +43,118 @@ signed_t<Bits> round_and_clamp(const signed_t<Bits>& t) {
     return shifted;
 }
 
-template <class Config, class InPack, class OutPack, class M, class B, class Mn, class Bn, class Th, class Fl,
-          int Groups, int Lanes>
-void requantize(hls::stream<InPack>& in, hls::stream<OutPack>& out, const M (&multiplier)[Groups][Lanes],
-                const B (&bias)[Groups][Lanes], const Mn (&negative_multiplier)[Groups][Lanes],
-                const Bn (&negative_bias)[Groups][Lanes], const Th (&threshold)[Groups][Lanes],
-                const Fl (&flip)[Groups][Lanes]) {
-    using shape = requantize_shape<Config>;
-    static_assert(int(InPack::size) == Config::Lanes, "the input stream carries Lanes lanes");
-    static_assert(int(OutPack::size) == Config::Lanes, "the output stream carries Lanes lanes");
-    static_assert(Groups == shape::groups, "a memory has ceil(Channels / Lanes) words");
+/// The checks of both forms.
+template <class Config, class In, class Out, int Groups, int Lanes>
+constexpr void check_requantize() {
+    static_assert(lane_count<word_of<In>> == Config::Lanes, "the input stream carries Lanes lanes");
+    static_assert(lane_count<word_of<Out>> == Config::Lanes, "the output stream carries Lanes lanes");
+    static_assert(Groups == requantize_shape<Config>::groups, "a memory has ceil(Channels / Lanes) words");
     static_assert(Lanes == Config::Lanes, "a word of a memory has a value for each lane");
     static_assert(Config::MultiplierBits <= 18, "a multiplier fits the narrow port of a DSP block");
     static_assert(Config::Low <= Config::High, "the clamp has a range");
     static_assert(Config::Shift >= 0, "the shift is to the right");
+}
 
-    constexpr int t_bits = shape::t_bits;
-    using t_type = signed_t<t_bits>;
-    using m_type = signed_t<Config::MultiplierBits>;
+/// x * 2^m, m from the multiplier memory.
+template <class Config, class X, class M>
+signed_t<requantize_shape<Config>::t_bits> shift_by(const X& x, const M& m) {
+    GAN2HLS_INLINE
+    // a part of the loop's body
+    constexpr int m_bits = ceil_log2(Config::MultiplierBits) + 1;
+    return shift_left<requantize_shape<Config>::t_bits>(x, int(from_rom<m_bits>(m)));
+}
 
-#pragma HLS ARRAY_RESHAPE variable=multiplier complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=bias complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=negative_multiplier complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=negative_bias complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=threshold complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=flip complete dim=2
+template <class Config, class In, class Out, class M, class B, int Groups, int Lanes>
+void requantize(In& in, Out& out, const M (&multiplier)[Groups][Lanes], const B (&bias)[Groups][Lanes]) {
+    using shape = requantize_shape<Config>;
+    static_assert(!Config::Leaky, "a leaky requantize takes all six memories");
+    check_requantize<Config, In, Out, Groups, Lanes>();
+
+    GAN2HLS_SPECIALIZE(multiplier)
+    GAN2HLS_SPECIALIZE(bias)
+    GAN2HLS_WORDS(multiplier, 2)
+    GAN2HLS_WORDS(bias, 2)
     // all lanes of a word are read at once
 
-    int group = 0;  // channels [group * Lanes, group * Lanes + Lanes)
+    index_t<Groups> group = 0;  // channels [group * Lanes, group * Lanes + Lanes)
 
-requantize_loop:
+    GAN2HLS_LOOP(requantize_loop)
     for (long beat = 0; beat < requantize_trip_count<Config>; ++beat) {
-#pragma HLS PIPELINE II=1
-        const InPack x_word = in.read();
-        OutPack y;
+        GAN2HLS_PIPELINE
+        const word_of<In> x_word = in.read();
+        word_of<Out> y;
         for (int lane = 0; lane < Lanes; ++lane) {
-#pragma HLS UNROLL
+            GAN2HLS_UNROLL
             const signed_t<shape::x_bits> x = get_lane<shape::x_bits>(x_word, lane);
-            const bool negative = Config::Leaky && (x < threshold[group][lane]) != (flip[group][lane] != 0);
-            t_type t;
+            signed_t<shape::t_bits> t;
             if constexpr (Config::UseMultiplier) {
-                const m_type m = negative ? m_type(negative_multiplier[group][lane]) : m_type(multiplier[group][lane]);
-                t = multiply<t_bits>(x, m);
+                t = multiply<shape::t_bits>(x, from_rom<Config::MultiplierBits>(multiplier[group][lane]));
             } else {
-                t = negative ? multiply<t_bits>(x, negative_multiplier[group][lane])
-                             : shift_left<t_bits>(x, int(multiplier[group][lane]));
+                t = shift_by<Config>(x, multiplier[group][lane]);
             }
-            t += negative ? t_type(negative_bias[group][lane]) : t_type(bias[group][lane]);
-            set_lane(y, lane, round_and_clamp<Config, t_bits>(t));
+            t += from_rom<Config::BiasBits>(bias[group][lane]);
+            set_lane(y, lane, round_and_clamp<Config, shape::t_bits>(t));
         }
         out.write(y);
-        group = group == shape::groups - 1 ? 0 : group + 1;
+        group = next_index<Groups>(group);
     }
 }
 
-template <class Config, class InPack, class OutPack, class M, class B, int Groups, int Lanes>
-void requantize(hls::stream<InPack>& in, hls::stream<OutPack>& out, const M (&multiplier)[Groups][Lanes],
-                const B (&bias)[Groups][Lanes]) {
-    static_assert(!Config::Leaky, "a leaky requantize takes all six memories");
-    static const rom_t<2, true> none[Groups][Lanes] = {};
-    requantize<Config>(in, out, multiplier, bias, none, none, none, none);
+template <class Config, class In, class Out, class M, class B, class Mn, class Bn, class Th, class Fl, int Groups,
+          int Lanes>
+void requantize(In& in, Out& out, const M (&multiplier)[Groups][Lanes], const B (&bias)[Groups][Lanes],
+                const Mn (&negative_multiplier)[Groups][Lanes], const Bn (&negative_bias)[Groups][Lanes],
+                const Th (&threshold)[Groups][Lanes], const Fl (&flip)[Groups][Lanes]) {
+    using shape = requantize_shape<Config>;
+    using m_type = signed_t<Config::MultiplierBits>;
+    using b_type = signed_t<Config::BiasBits>;
+    static_assert(Config::Leaky, "a requantize that is not leaky takes two memories");
+    check_requantize<Config, In, Out, Groups, Lanes>();
+
+    GAN2HLS_SPECIALIZE(multiplier)
+    GAN2HLS_SPECIALIZE(bias)
+    GAN2HLS_SPECIALIZE(negative_multiplier)
+    GAN2HLS_SPECIALIZE(negative_bias)
+    GAN2HLS_SPECIALIZE(threshold)
+    GAN2HLS_SPECIALIZE(flip)
+    GAN2HLS_WORDS(multiplier, 2)
+    GAN2HLS_WORDS(bias, 2)
+    GAN2HLS_WORDS(negative_multiplier, 2)
+    GAN2HLS_WORDS(negative_bias, 2)
+    GAN2HLS_WORDS(threshold, 2)
+    GAN2HLS_WORDS(flip, 2)
+    // all lanes of a word are read at once
+
+    index_t<Groups> group = 0;  // channels [group * Lanes, group * Lanes + Lanes)
+
+    GAN2HLS_LOOP(leaky_requantize_loop)
+    for (long beat = 0; beat < requantize_trip_count<Config>; ++beat) {
+        GAN2HLS_PIPELINE
+        const word_of<In> x_word = in.read();
+        word_of<Out> y;
+        for (int lane = 0; lane < Lanes; ++lane) {
+            GAN2HLS_UNROLL
+            const signed_t<shape::x_bits> x = get_lane<shape::x_bits>(x_word, lane);
+            const bool below = x < from_rom<Config::InBits + 2>(threshold[group][lane]);
+            const bool negative = below != (flip[group][lane] != 0);
+            const m_type negative_m = from_rom<Config::MultiplierBits>(negative_multiplier[group][lane]);
+            signed_t<shape::t_bits> t;
+            if constexpr (Config::UseMultiplier) {
+                m_type m = from_rom<Config::MultiplierBits>(multiplier[group][lane]);
+                if (negative) m = negative_m;
+                t = multiply<shape::t_bits>(x, m);
+            } else {
+                t = shift_by<Config>(x, multiplier[group][lane]);
+                if (negative) t = multiply<shape::t_bits>(x, negative_m);
+            }
+            b_type b = from_rom<Config::BiasBits>(bias[group][lane]);
+            if (negative) b = from_rom<Config::BiasBits>(negative_bias[group][lane]);
+            t += b;
+            set_lane(y, lane, round_and_clamp<Config, shape::t_bits>(t));
+        }
+        out.write(y);
+        group = next_index<Groups>(group);
+    }
 }
 
 }  // namespace gan2hls

@@ -6,8 +6,6 @@
 #ifndef GAN2HLS_SLICE_H
 #define GAN2HLS_SLICE_H
 
-#include <hls_stream.h>
-
 #include "integers.h"
 #include "lanes.h"
 
@@ -16,9 +14,10 @@ namespace gan2hls {
 template <class Config>
 constexpr long slice_trip_count = long(Config::Pixels) * ceil_div(Config::Channels, Config::Lanes);
 
-template <class Config, class Pack>
-void slice(hls::stream<Pack>& in, hls::stream<Pack>& out) {
-    static_assert(int(Pack::size) == Config::Lanes, "both streams carry Lanes lanes");
+template <class Config, class In, class Out>
+void slice(In& in, Out& out) {
+    static_assert(lane_count<word_of<In>> == Config::Lanes, "both streams carry Lanes lanes");
+    static_assert(std::is_same_v<word_of<In>, word_of<Out>>, "words pass as they are");
     static_assert(Config::Start < Config::Stop && Config::Stop <= Config::Channels, "there are such channels");
     static_assert(Config::Start % Config::Lanes == 0, "Lanes divides Start");
 
@@ -26,14 +25,14 @@ void slice(hls::stream<Pack>& in, hls::stream<Pack>& out) {
     constexpr int first = Config::Start / Config::Lanes;
     constexpr int last = ceil_div(Config::Stop, Config::Lanes) - 1;
 
-    int beat = 0;  // word of the pixel
+    index_t<beats> beat = 0;  // word of the pixel
 
-slice_loop:
+    GAN2HLS_LOOP(slice_loop)
     for (long count = 0; count < slice_trip_count<Config>; ++count) {
-#pragma HLS PIPELINE II=1
-        const Pack word = in.read();
+        GAN2HLS_PIPELINE
+        const word_of<In> word = in.read();
         if (beat >= first && beat <= last) out.write(word);
-        beat = beat == beats - 1 ? 0 : beat + 1;
+        beat = next_index<beats>(beat);
     }
 }
 

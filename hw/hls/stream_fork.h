@@ -4,8 +4,6 @@
 #ifndef GAN2HLS_STREAM_FORK_H
 #define GAN2HLS_STREAM_FORK_H
 
-#include <hls_stream.h>
-
 #include "lanes.h"
 
 namespace gan2hls {
@@ -13,15 +11,15 @@ namespace gan2hls {
 template <class Config>
 constexpr long stream_fork_trip_count = Config::Beats;
 
-/// `out` is `hls::stream<Pack>&` for each output.
-template <class Config, class Pack, class... Outs>
-void stream_fork(hls::stream<Pack>& in, Outs&... out) {
+/// `out` are the streams to the readers.
+template <class Config, class In, class... Outs>
+void stream_fork(In& in, Outs&... out) {
     static_assert(int(sizeof...(Outs)) == Config::Outputs, "there are Outputs output streams");
 
-stream_fork_loop:
+    GAN2HLS_LOOP(stream_fork_loop)
     for (long beat = 0; beat < stream_fork_trip_count<Config>; ++beat) {
-#pragma HLS PIPELINE II=1
-        const Pack word = in.read();
+        GAN2HLS_PIPELINE
+        const word_of<In> word = in.read();
         (out.write(word), ...);
     }
 }

@@ -6,8 +6,6 @@
 #ifndef GAN2HLS_UPSAMPLE_H
 #define GAN2HLS_UPSAMPLE_H
 
-#include <hls_stream.h>
-
 #include "integers.h"
 #include "lanes.h"
 
@@ -17,61 +15,56 @@ template <class Config>
 constexpr long upsample_trip_count = long(Config::InHeight) * Config::FactorHeight * Config::InWidth *
                                      Config::FactorWidth * ceil_div(Config::Channels, Config::Lanes);
 
-template <class Config, class InPack, class OutPack>
-void upsample(hls::stream<InPack>& in, hls::stream<OutPack>& out) {
-    static_assert(int(InPack::size) == Config::Lanes, "the input stream carries Lanes lanes");
-    static_assert(int(OutPack::size) == Config::Lanes, "the output stream carries Lanes lanes");
+template <class Config, class In, class Out>
+void upsample(In& in, Out& out) {
+    static_assert(lane_count<word_of<In>> == Config::Lanes, "the input stream carries Lanes lanes");
+    static_assert(std::is_same_v<word_of<In>, word_of<Out>>, "words pass as they are");
     static_assert(Config::FactorHeight >= 1 && Config::FactorWidth >= 1, "factors are 1 or more");
 
     constexpr int groups = ceil_div(Config::Channels, Config::Lanes);
     constexpr int kept_pixels = Config::FactorHeight > 1 ? Config::InWidth : 1;
+    constexpr int kept_words = kept_pixels * groups;
 
-    InPack kept[kept_pixels * groups];
-#pragma HLS AGGREGATE variable=kept compact=bit
+    word_of<In> kept[kept_words];
+    GAN2HLS_PACKED(kept)
     // whole words in one memory, instead of one memory a lane
+    GAN2HLS_RAM_S2P(kept)
+    // an iteration writes it or reads it, at one address
 
-    int group = 0;   // word of the pixel
-    int copy_x = 0;  // output column = column * FactorWidth + copy_x
-    int column = 0;
-    int copy_y = 0;  // output row = row * FactorHeight + copy_y
-    int pixel = 0;   // where in `kept` the pixel's words begin
+    index_t<groups> group = 0;                // word of the pixel
+    index_t<Config::FactorWidth> copy_x = 0;  // output column = column * FactorWidth + copy_x
+    index_t<Config::InWidth> column = 0;
+    index_t<Config::FactorHeight> copy_y = 0;  // output row = row * FactorHeight + copy_y
+    index_t<kept_words> place = 0;             // where in `kept` the word lies
 
-upsample_loop:
+    GAN2HLS_LOOP(upsample_loop)
     for (long beat = 0; beat < upsample_trip_count<Config>; ++beat) {
-#pragma HLS PIPELINE II=1
+        GAN2HLS_PIPELINE
         // Invariant: the words of the pixels of this row that were seen before lie in `kept`.
-        InPack x_word;
-        if (copy_x == 0 && copy_y == 0) {
-            x_word = in.read();
-            kept[pixel + group] = x_word;
+        const bool fresh = copy_x == 0 && copy_y == 0;
+        word_of<In> word;
+        if (fresh) {
+            word = in.read();
+            kept[place] = word;
         } else {
-            x_word = kept[pixel + group];
+            word = kept[place];
         }
-        OutPack y;
-        for (int lane = 0; lane < Config::Lanes; ++lane) {
-#pragma HLS UNROLL
-            y[lane] = x_word[lane];
-        }
-        out.write(y);
+        out.write(word);
 
-        if (group != groups - 1) {
-            ++group;
+        const bool last_group = group == groups - 1, last_copy = copy_x == Config::FactorWidth - 1;
+        if (last_group && !last_copy) {
+            place = index_t<kept_words>(place - (groups - 1));  // the same pixel again
         } else {
-            group = 0;
-            if (copy_x != Config::FactorWidth - 1) {
-                ++copy_x;
-            } else {
-                copy_x = 0;
-                if (column != Config::InWidth - 1) {
-                    ++column;
-                    if (kept_pixels > 1) pixel += groups;
-                } else {
-                    column = 0;
-                    pixel = 0;
-                    copy_y = copy_y == Config::FactorHeight - 1 ? 0 : copy_y + 1;
-                }
-            }
+            place = next_index<kept_words>(place);
         }
+        if (last_group) {
+            if (last_copy) {
+                if (column == Config::InWidth - 1) copy_y = next_index<Config::FactorHeight>(copy_y);
+                column = next_index<Config::InWidth>(column);
+            }
+            copy_x = next_index<Config::FactorWidth>(copy_x);
+        }
+        group = next_index<groups>(group);
     }
 }
 

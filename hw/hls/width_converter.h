@@ -14,10 +14,12 @@ template <class Config>
 constexpr long width_converter_trip_count = repack_trip_count<Config::Pixels * Config::Channels, Config::Channels,
                                                               Config::Channels, Config::InLanes, Config::OutLanes>;
 
-template <class Config, class InPack, class OutPack>
-void width_converter(hls::stream<InPack>& in, hls::stream<OutPack>& out) {
-    static_assert(int(InPack::size) == Config::InLanes, "the input stream carries InLanes lanes");
-    static_assert(int(OutPack::size) == Config::OutLanes, "the output stream carries OutLanes lanes");
+template <class Config, class In, class Out>
+void width_converter(In& in, Out& out) {
+    GAN2HLS_INLINE
+    // the machine is the process
+    static_assert(lane_count<word_of<In>> == Config::InLanes, "the input stream carries InLanes lanes");
+    static_assert(lane_count<word_of<Out>> == Config::OutLanes, "the output stream carries OutLanes lanes");
     repack<Config::Pixels * Config::Channels, Config::Channels, Config::Channels>(in, out);
 }
 

@@ -29,8 +29,8 @@ static void add_up(hls::stream<int>& in, int count, long& sum) {
 // All of one branch comes before the other, but the join takes turns: the first branch must hold all but one element.
 template <int Depth>
 static void fork_join() {
-    hls::stream<int, Depth> left("left");
-    hls::stream<int, 2> right("right");
+    hls::stream<int> left("left", Depth);
+    hls::stream<int> right("right", 2);
     GAN2HLS_PROCESS(fork, (count_up(left, 0, 8), count_up(right, 100, 8)));
     GAN2HLS_PROCESS(join, for (int i = 0; i < 8; ++i) {
         if (left.read() + 100 != right.read()) throw std::logic_error("wrong order");
@@ -54,7 +54,7 @@ extern "C" int deep_enough(char* message, int size) {
 extern "C" int starved(char* message, int size) {
     return guarded(message, size, [] {
         static const unsigned char table[4][1] = {{3}, {2}, {1}, {0}};
-        hls::stream<word, 2> in("in"), out("out");
+        hls::stream<word> in("in", 2), out("out", 2);
         GAN2HLS_PROCESS(source, for (int i = 0; i < 4; ++i) in.write(word{{ap_uint<2>(i)}}));
         GAN2HLS_PROCESS(look, gan2hls::lookup<lookup_config>(in, out, table));
         GAN2HLS_PROCESS(sink, for (int i = 0; i < 5; ++i) out.read());
@@ -65,7 +65,7 @@ extern "C" int starved(char* message, int size) {
 extern "C" int leftover(char* message, int size) {
     return guarded(message, size, [] {
         long sum = 0;
-        hls::stream<int, 4> stream("stream");
+        hls::stream<int> stream("stream", 4);
         GAN2HLS_PROCESS(source, count_up(stream, 0, 7));
         GAN2HLS_PROCESS(sink, add_up(stream, 4, sum));
         GAN2HLS_RUN();
@@ -81,14 +81,14 @@ extern "C" int read_outside(char* message, int size) {
 
 extern "C" int write_outside(char* message, int size) {
     return guarded(message, size, [] {
-        hls::stream<int, 2> stream("bench");
+        hls::stream<int> stream("bench", 2);
         count_up(stream, 0, 3);
     });
 }
 
 extern "C" int throwing(char* message, int size) {
     return guarded(message, size, [] {
-        hls::stream<int, 2> stream("stream");
+        hls::stream<int> stream("stream", 2);
         GAN2HLS_PROCESS(source, count_up(stream, 0, 9));
         GAN2HLS_PROCESS(sink, {
             stream.read();
@@ -102,7 +102,9 @@ extern "C" int throwing(char* message, int size) {
 extern "C" int long_chain(char* message, int size) {
     return guarded(message, size, [] {
         constexpr int stages = 20, count = 5000;
-        struct link : hls::stream<int, 1> {};
+        struct link : hls::stream<int> {
+            link() : hls::stream<int>("stream", 1) {}
+        };
         link links[stages + 1];
         long sum = 0, expected = 0;
         GAN2HLS_PROCESS(source, count_up(links[0], 7, count));

@@ -25,12 +25,6 @@ _PRELUDE = """
 #include <cstdio>
 #include <exception>
 #include "process.h"
-#ifdef GAN2HLS_CSIM
-#define STREAM(Word, depth) hls::stream<Word, depth>
-#else
-#define STREAM(Word, depth) hls::stream<Word>
-#endif
-
 template <class Word>
 void send(hls::stream<Word>& stream, const std::int64_t* values, int beats) {
     for (int beat = 0; beat < beats; ++beat) {
@@ -70,7 +64,7 @@ def driver(case: BranchCase, index: int) -> str:
         for i, side in enumerate(sides):
             signed = case.signed or (what == "out" and bool(case.parameters.get("Subtract")))
             lines.append(f"using {what}_{index}_{i} = {_word(side, signed)};")
-            body.append(f'STREAM({what}_{index}_{i}, {1 + (i + index) % 2}) {what}{i}("{what}{i}");')
+            body.append(f"GAN2HLS_STREAM({what}_{index}_{i}, {what}{i}, {1 + (i + index) % 2})")
             arguments.append(f"{what}{i}")
     for name, words in case.memories.items():
         rows = ", ".join("{" + ", ".join(map(str, row)) + "}" for row in words.tolist())
@@ -103,7 +97,7 @@ def build(sources: Sequence[str], folder: Path, csim: bool, *flags: str) -> ctyp
     source.write_text("".join(sources))
     given = [flag for flag in CSIM_FLAGS if csim or flag != "-DGAN2HLS_CSIM"]
     include = ["-I", HEADERS / "sim"] if csim else []
-    warnings = ["-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-label"]
+    warnings = ["-Wall", "-Wextra", "-Wconversion", *([] if csim else ["-Wno-unknown-pragmas"])]
     command = ["g++", *given, "-O0", *warnings, *flags, *include, "-I", HEADERS]  # compiling takes longer than running
     command += ["-isystem", require_tool("ap_types").path, source, "-o", library]
     made = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
@@ -129,13 +123,14 @@ def problem(library: ctypes.CDLL, case: BranchCase, index: int) -> str:
     return ""
 
 
-@pytest.mark.parametrize("csim", [True, False], ids=["csim", "plain"])
-def test_branches(csim: bool, rng: np.random.Generator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["csim", "plain", "exact"])
+def test_branches(how: str, rng: np.random.Generator, tmp_path: Path) -> None:
     cases = [make(rng) for _ in range(2) for make in BRANCH_CASES.values()]
     for bits in range(1, 17):
         cases += [add_case(rng, 2, bits, signed, subtract=bool(rng.integers(2))) for signed in (False, True)]
     includes = "".join(f'#include "{module}.h"\n' for module in MODULES)
-    library = build([_PRELUDE, includes, *map(driver, cases, range(len(cases)))], tmp_path, csim)
+    prelude = _PRELUDE + "#define __SYNTHESIS__\n" * (how == "exact")  # intermediate results have their bits only
+    library = build([prelude, includes, *map(driver, cases, range(len(cases)))], tmp_path, how != "plain")
     assert not [line for index, case in enumerate(cases) if (line := problem(library, case, index))]
     for index, case in enumerate(cases):
         library[f"cycles_{index}"].restype = ctypes.c_long
@@ -152,21 +147,21 @@ class Bug:
 
 
 BUGS = [
-    Bug("stream_fork", "(out.write(word), ...);", "(out.write(beat == 1 ? Pack() : word), ...);"),
-    Bug("stream_fork", "const Pack word = in.read();", "Pack word = in.read(); word[0] = 0;"),
+    Bug("stream_fork", "(out.write(word), ...);", "(out.write(beat == 1 ? word_of<In>() : word), ...);"),
+    Bug("stream_fork", "const word_of<In> word = in.read();", "word_of<In> word = in.read(); word[0] = 0;"),
     Bug("stream_fork", "beat < stream_fork_trip_count", "beat + 1 < stream_fork_trip_count"),
-    Bug("add", "sums[lane] = before[lane] + x;", "sums[lane] = x;"),
-    Bug("add", "sums[lane] = before[lane] + x;", "sums[lane] = before[lane] - x;"),
+    Bug("add", "sums[lane] += x;", "sums[lane] = x;"),
+    Bug("add", "sums[lane] += x;", "sums[lane] -= x;"),
     Bug("add", "get_lane<Config::InBits + 1>(x_word, lane);", "get_lane<Config::InBits + 1>(x_word, 0);"),
     Bug("sub", "Config::Subtract != 0 && Index > 0", "Config::Subtract != 0"),
     Bug("sub", "Config::Subtract != 0 && Index > 0", "false"),
-    Bug("concat", "selected == Config::Inputs - 1 ? 0 : selected + 1", "selected == 0 ? 1 : 0"),
-    Bug("concat", "left = Config::PixelBeats[selected] - 1;\n        }", "left = 0;\n        }"),
-    Bug("concat", "if (selected == Index) word", "if (selected != 1 || Index != 1) word"),
-    Bug("concat", "Pack word = before;", "Pack word = Pack();"),
+    Bug("concat", "beats += Config::PixelBeats[i];", "beats += Config::PixelBeats[0];"),
+    Bug("concat", "beat = next_index<concat_pixel_beats<Config>>(beat);", ""),
+    Bug("concat", "if (beat >= first && beat < end) word", "if (beat >= first) word"),
+    Bug("concat", "Word word = before;", "Word word = Word();"),
     Bug("slice", "beat >= first && ", ""),
     Bug("slice", " && beat <= last", " && beat < last"),
-    Bug("slice", "beat == beats - 1 ? 0", "beat == last ? 0"),
+    Bug("slice", "beat = next_index<beats>(beat);", "beat = next_index<last + 1>(beat);"),
     Bug("constant", "values[beat][lane]", "values[beat][0]"),
     Bug("constant", "values[beat][lane]", "values[beat == 1 ? 0 : beat][lane]"),
 ]

@@ -48,8 +48,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("mac_engine.h", "[(pe + l) * shape::lanes + lane]", "[pe * shape::lanes + lane]"),
         ("mac_tables.h", "row_cycles += wait + cycles;", "row_cycles += cycles;"),
         ("axis.h", "beat == Beats - 1", "beat == Beats"),
-        ("axis.h", "bits = word[lane];", "bits = word[int(Pack::size) - 1 - lane];"),
-        ("lanes.h", "pack[lane] = lane_integer", "pack[lane ^ 1U] = lane_integer"),
+        ("axis.h", "get_lane<bits + 1>(word, lane)", "get_lane<bits + 1>(word, lane_count<Word> - 1 - lane)"),
+        ("lanes.h", "word[unsigned(lane)] = lane_integer", "word[unsigned(lane) ^ 1U] = lane_integer"),
     ],
     "conv2d": [
         (
@@ -81,18 +81,18 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("requantize.h", "(t + half) >> Config::Shift", "t >> Config::Shift"),
         ("requantize.h", "if (shifted > Config::High) return Config::High;", ""),
         ("requantize.h", "if (shifted < Config::Low) return Config::Low;", ""),
-        ("requantize.h", "&& (x < threshold", "&& (x <= threshold"),
-        ("requantize.h", "(flip[group][lane] != 0)", "false"),
-        ("requantize.h", "t += negative", "t -= negative"),
-        ("requantize.h", "? 0 : group + 1", "? 0 : group"),
-        (
-            "requantize.h",
-            "m_type(negative_multiplier",
-            "m_type(multiplier",
-        ),
+        ("requantize.h", "below = x < ", "below = x <= "),
+        ("requantize.h", "below != (flip[group][lane] != 0)", "below"),
+        ("requantize.h", "t += b;", "t -= b;"),
+        ("requantize.h", "if (negative) b = ", "if (below) b = "),
+        ("requantize.h", "if (negative) m = negative_m;", ""),
+    ],
+    "circle": [
+        ("integers.h", "if (index == Count - 1) return 0;", "if (Count == 1) return 0;"),
+        ("integers.h", "return index_t<Count>(index + 1);", "return index;"),
     ],
     "shift": [
-        ("requantize.h", "int(multiplier[group][lane])", "1 + int(multiplier[group][lane])"),
+        ("requantize.h", "int(from_rom<m_bits>(m))", "1 + int(from_rom<m_bits>(m))"),
         ("requantize.h", "Config::Shift == 0 ? signed_t<Bits>(0)", "Config::Shift == 0 ? signed_t<Bits>(1)"),
     ],
     "lookup": [
@@ -101,19 +101,44 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "upsample": [
         ("upsample.h", "copy_x == 0 && copy_y == 0", "copy_x == 0"),
-        ("upsample.h", "copy_x != Config::FactorWidth - 1", "copy_x != Config::FactorWidth - 2"),
-        ("upsample.h", "kept[pixel + group] = x_word;", "if (pixel == 0) kept[pixel + group] = x_word;"),
-        ("upsample.h", "copy_y == Config::FactorHeight - 1", "copy_y == Config::FactorHeight"),
+        (
+            "upsample.h",
+            "last_copy = copy_x == Config::FactorWidth - 1",
+            "last_copy = copy_x == Config::FactorWidth - 2",
+        ),
+        ("upsample.h", "kept[place] = word;", "if (place < groups) kept[place] = word;"),
+        ("upsample.h", "if (column == Config::InWidth - 1) copy_y", "copy_y"),
+        ("upsample.h", "place - (groups - 1)", "place - 1"),
     ],
     "reshape": [
         ("reshape.h", "Config::OutChannels>(in, out)", "Config::InChannels>(in, out)"),
-        ("repack.h", "elements_in_word(in_done, InChannels, in_lanes)", "in_lanes"),
-        ("repack.h", "= elements[place + want]", "= elements[place]"),
-        ("repack.h", "elements[held + lane]", "elements[lane]"),
-        ("repack.h", "held -= want;\n            out_done", "held -= want - 1;\n            out_done"),
+        ("repack.h", "(in_last ? in_words::last : in_lanes) / unit", "in_lanes / unit"),
+        ("repack.h", "(out_last ? out_words::last : out_lanes) / unit", "out_lanes / unit"),
+        ("repack.h", "out_last ? elements[last_from] : elements[full_from]", "elements[full_from]"),
+        ("repack.h", "out_last ? elements[last_from] : elements[full_from]", "elements[place]"),
+        ("repack.h", "if (moves) moved[place]", "moved[place]"),
+        ("repack.h", "if (place / unit >= int(held)) elements", "elements"),
+        ("repack.h", "present -= want;", "present -= want - 1;"),
     ],
     "width_converter": [
         ("width_converter.h", "Config::Channels, Config::Channels>(in, out)", "Config::Channels, 1>(in, out)"),
+    ],
+    "narrower": [
+        ("repack.h", "copy_lanes<in_lanes - out_lanes>(rest, 0, rest, out_lanes);", ""),
+        ("repack.h", "if (part == 0) {", "if (part == 0 && iteration != 3) {"),
+        (
+            "repack.h",
+            "(last_word && part == last_parts - 1);\n        if (last_part) {\n            part",
+            "false;\n        if (last_part) {\n            part",
+        ),
+    ],
+    "wider": [
+        ("repack.h", "copy_lanes<in_lanes>(kept, place * in_lanes, x, 0)", "copy_lanes<in_lanes>(kept, 0, x, 0)"),
+        (
+            "repack.h",
+            "(last_word && part == last_parts - 1);\n        if (last_part) {\n            word_of",
+            "false;\n        if (last_part) {\n            word_of",
+        ),
     ],
 }
 
@@ -136,7 +161,7 @@ def healthy_case(stem: str) -> Case:
     elif stem == "dense":
         tensor = TensorType((1, 1, 5), SIGNED, 1.0)
         ops = [Dense(random_integers(rng, SIGNED, (1, 1, 5, 3)), 5)]
-    elif stem == "requantize":
+    elif stem in ("requantize", "circle"):
         m, mn = np.array([50, -70, 9, -110, 3]), np.array([5, 3, -8, 7, 90])
         b, bn = np.array([0, 100, -9, 1, 6]), np.array([9, -5, 3, 700, 33])
         ops = [Requantize(m, b, 5, -9, 11, SIGNED, 1.0, mn, bn)]
@@ -149,7 +174,11 @@ def healthy_case(stem: str) -> Case:
     elif stem == "reshape":
         ops, folds = [Reshape((1, 5, 6))], [Fold(4, 2)]
     else:
-        ops, folds = [Upsample((1, 1)), Upsample((1, 1))], [Fold(2, 2), Fold(3, 3)]
+        tensor = TensorType((3, 2, 10), SIGNED, 1.0) if stem in ("narrower", "wider") else tensor
+        folds = {"narrower": [Fold(6, 6), Fold(2, 2)], "wider": [Fold(2, 2), Fold(6, 6)]}.get(
+            stem, [Fold(2, 2), Fold(3, 3)]
+        )
+        ops = [Upsample((1, 1)), Upsample((1, 1))]
     pipeline = pipeline_of(tensor, ops, folds)
     if "RingPixels" in pipeline.stages[0].parameters:
         pipeline = with_parameters(pipeline, 0, RingPixels=smallest_ring(pipeline.stages[0]))

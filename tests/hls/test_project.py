@@ -28,6 +28,8 @@ from tests.hls.bench import (
 )
 
 KIND = IntType(6, True)
+WIDTHS = (2, 6, 3, 4, 12)
+"""Lanes between which converters of all kinds are needed."""
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +101,15 @@ def test_the_project_builds_and_passes_without_gan2hls(case: Case, tmp_path: Pat
     assert without.returncode != 0
 
 
-def test_generated_code_has_no_warnings(case: Case, tmp_path: Path) -> None:
-    write_hls(case.pipeline, tmp_path)
-    warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-label"]
+@pytest.mark.parametrize("multipliers", [True, False])
+def test_generated_code_has_no_warnings(case: Case, multipliers: bool, tmp_path: Path) -> None:
+    pipeline, warnings = case.pipeline, ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+    if multipliers:
+        warnings += ["-Wno-unknown-pragmas", "-Wno-unused-label"]
+    else:
+        pipeline = pipeline_of(TensorType((2, 2, 12), KIND, 1.0), [Upsample((2, 2))] * 5, [Fold(n, n) for n in WIDTHS])
+        assert [stage.module for stage in pipeline.stages].count("width_converter") == len(WIDTHS) - 1
+    write_hls(pipeline, tmp_path)
     for source in ("bridge.cpp", "firmware/generator.cpp", "testbench/testbench.cpp"):
         include = ["-I", tmp_path / "kernels" / "sim"]
         made = compile_cpp([tmp_path / source], tmp_path / "none", "-fsyntax-only", *warnings, *include)

@@ -2,7 +2,7 @@
 //
 // Stands in for the vendor's header of the same name (put this folder first on the include path). The vendor's grows
 // without bound, so that an overflow or a deadlock is seen in hardware only; this one suspends the process, see csim.h.
-// `hls::stream<T, Depth>` holds Depth elements; `hls::stream<T>` is unbounded and meant for test benches.
+// A stream made with a capacity holds so many elements; without, it is unbounded and meant for test benches.
 #ifndef GAN2HLS_SIM_HLS_STREAM_H
 #define GAN2HLS_SIM_HLS_STREAM_H
 
@@ -14,11 +14,8 @@
 
 namespace hls {
 
-template <class T, int Depth = 0>
-class stream;
-
 template <class T>
-class stream<T, 0> : private csim::stream_base {
+class stream : private csim::stream_base {
 public:
     explicit stream(const std::string& name = "stream", std::size_t capacity = 0)
         : csim::stream_base{name, capacity}, slots_(capacity ? capacity : 16) {
@@ -82,14 +79,6 @@ private:
         slots_.swap(larger);
         first_ = 0;
     }
-};
-
-template <class T, int Depth>
-class stream : public stream<T, 0> {
-    static_assert(Depth > 0, "a stream holds at least one element");
-
-public:
-    explicit stream(const std::string& name = "stream") : stream<T, 0>(name, Depth) {}
 };
 
 }  // namespace hls
