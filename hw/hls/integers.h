@@ -37,6 +37,9 @@ using signed_t = ap_int<Bits>;
 template <int Bits, bool Signed>
 using rom_t = std::conditional_t<Signed, ap_int<Bits>, ap_uint<Bits>>;
 
+template <int Count>
+using index_t = ap_uint<max_of(1, ceil_log2(Count))>;
+
 template <int Bits, class A, class B>
 signed_t<Bits> multiply(const A& a, const B& b) {
 #pragma HLS INLINE
@@ -73,6 +76,10 @@ using rom_t = std::conditional_t<
                        std::conditional_t<(Bits <= 32), std::conditional_t<Signed, std::int32_t, std::uint32_t>,
                                           std::conditional_t<Signed, std::int64_t, std::uint64_t>>>>;
 
+/// An index into Count things: 0 to Count - 1, state in the bits that it needs.
+template <int Count>
+using index_t = int;
+
 /// a * b, exact in Bits bits; in synthesis with operands of their own widths, so that no DSP block is wasted.
 template <int Bits, class A, class B>
 signed_t<Bits> multiply(const A& a, const B& b) {
@@ -93,6 +100,13 @@ signed_t<Bits> low_bits(const A& a) {
 }
 
 #endif
+
+/// The index after `index`, round in a circle.
+template <int Count>
+index_t<Count> next_index(const index_t<Count>& index) {
+    if (index == Count - 1) return 0;
+    return index_t<Count>(index + 1);
+}
 
 }  // namespace gan2hls
 
