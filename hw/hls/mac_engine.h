@@ -20,13 +20,12 @@
 // A frame takes the sum over its pixels, plus waiting for the words of a window: Config::Iterations.
 //
 // Inputs wait in a ring of RingPixels pixels at their place in the frame modulo RingPixels: full groups in one memory,
-// remainders in another, each in a copy for every tap that a step reads. In an iteration one step of Pe * Simd * TapRows *
-// TapCols multiplications is done if the window's words are present, and one word is read if this pixel or the next one
-// needs it and the ring has room; after the last pixel, the rest of the frame. So the loop never waits for a word that it
-// could do without: what comes earlier waits in the stream before it.
+// remainders in another, each in a copy for every tap that a step reads. In an iteration one step of Pe * Simd *
+// TapRows * TapCols multiplications is done if the window's words were read before, and one word is read if this pixel
+// or the next one needs it and the ring has room; after the last pixel, the rest of the frame. So the loop never waits
+// for a word that it could do without: what comes earlier waits in the stream before it.
 //
-// All addresses are registers that an earlier iteration has set. What the tables say of a pixel goes from register to
-// register for three pixels before it is used, so that no table lies in a loop of the logic.
+// All addresses are registers that an earlier iteration has set (mac_walk.h).
 #ifndef GAN2HLS_MAC_ENGINE_H
 #define GAN2HLS_MAC_ENGINE_H
 
@@ -132,8 +131,8 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
     constexpr int sum_bits = product_bits + ceil_log2(shape::lanes);
     static_assert(sum_bits <= 64 && Config::OutBits <= 64, "C simulation holds sums in 64 bits");
 
-    // A copy for each tap of a block, main pass and remainder pass: each a memory of whole words, one written and one read
-    // in an iteration. A step reads only words that were there before it, and none of them is overwritten.
+    // A copy for each tap of a block, main pass and remainder pass: each a memory of whole words, of which an iteration
+    // writes one and reads one. A step reads only words that were there before, and none of them is overwritten.
     lanes<value_type, Config::Simd> ring[Config::TapRows * Config::TapCols][shape::main_ring];
     GAN2HLS_PACKED(ring)
     GAN2HLS_PARTITION(ring, 1)
@@ -145,14 +144,14 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
     ap_int<Config::OutBits> sums[Config::Pe];
     GAN2HLS_REGISTERS(sums)
 
-    pixel_queue<Config, Walk> pixels;
-    mac_walk<Config, Walk> walk(pixels.current);
-    frame_index loaded = 0;               // words of the frame that the ring has, or had
-    index_t<shape::in_groups> store_group = 0;  // group of input channels of the next word
-    index_t<shape::main_ring> store_word = 0;   // where the next word goes if its group is full,
-    index_t<Config::RingPixels> store_rest = 0;  // and if it is the remainder
-    bool first_step = true;
-    bool done = false;  // all pixels of the frame are computed
+    GAN2HLS_STATE pixel_queue<Config, Walk> pixels;
+    GAN2HLS_STATE mac_walk<Config, Walk> walk(pixels.current);
+    GAN2HLS_STATE frame_index loaded = 0;                      // words of the frame that were read
+    GAN2HLS_STATE index_t<shape::in_groups> store_group = 0;   // group of input channels of the next word
+    GAN2HLS_STATE index_t<shape::main_ring> store_word = 0;    // where it goes if its group is full,
+    GAN2HLS_STATE index_t<Config::RingPixels> store_rest = 0;  // and if it is the remainder
+    GAN2HLS_STATE bool first_step = true;
+    GAN2HLS_STATE bool done = false;  // all pixels of the frame are computed
 
     GAN2HLS_LOOP(mac_loop)
     for (long iteration = 0; iteration < Config::Iterations; ++iteration) {
@@ -238,7 +237,7 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
             }
         }
         if (iteration == Config::Iterations - 1) {
-            // The next frame begins as this one did, and the loop is entered only once (rewind).
+            // The next frame begins as this one did; the other registers are there already.
             done = false;
             loaded = 0;
             store_word = 0;

@@ -1,6 +1,6 @@
-// What the loop of mac_engine knows before it begins: which taps each output row and column has, at which addresses, and
-// how many words of the frame they need and release. It is constexpr and grows with the sides of an image, never with its
-// pixels, as compilers stop after a million steps.
+// What the loop of mac_engine knows before it begins: which taps each output row and column has, at which addresses,
+// and how many words of the frame they need and free. It is constexpr, and grows with the sides of an image, never with
+// its pixels: compilers stop after a million steps.
 #ifndef GAN2HLS_MAC_TABLES_H
 #define GAN2HLS_MAC_TABLES_H
 
@@ -88,10 +88,10 @@ template <class Config>
 struct row_axis {
     static constexpr int outputs = Config::OutHeight, inputs = Config::InHeight;
     static constexpr int kernel = Config::KernelHeight, stride = Config::StrideHeight, pad = Config::PadHeight;
-    static constexpr int pixels = Config::InWidth;         // from an input to the next one
+    static constexpr int pixels = Config::InWidth;           // from an input to the next one
     static constexpr int kernel_taps = Config::KernelWidth;  // from a kernel index to the next one
-    static constexpr int first_rest = mac_shape<Config>::taps * mac_shape<Config>::full;  // weights before the rest pass
-    static constexpr int last_words = 0;  // words that a pixel needs of its last input row are the column's
+    static constexpr int first_rest = mac_shape<Config>::taps * mac_shape<Config>::full;  // the rest pass' first weight
+    static constexpr int last_words = 0;  // what a pixel needs of its last input row, the column says
 };
 
 /// Columns as an axis.
@@ -103,8 +103,8 @@ struct column_axis {
     static constexpr int last_words = mac_shape<Config>::in_groups;
 };
 
-/// What the loop has to know of each output index of an axis, in words and addresses, so that it only adds and compares:
-/// of a pixel, the sum of its row's and its column's.
+/// What the loop has to know of each output index of an axis, in words and addresses, so that it only adds and
+/// compares. A pixel's figures are sums of its row's and its column's.
 template <int Outputs>
 struct axis_table {
     int taps[Outputs];
@@ -114,7 +114,6 @@ struct axis_table {
     int rest_word[Outputs];    // the same in the remainder pass
     int needs[Outputs];        // words of the frame to the end of the last input that it needs; 0 without taps
     int frees[Outputs];        // words of the frame before the first input that it or any later output needs
-    bool leaves[Outputs];      // the next output does not need that input any more
 };
 
 template <class Config, class Walk, class Axis>
@@ -137,7 +136,6 @@ constexpr axis_table<Axis::outputs> make_axis_table() {
         // Inputs that no output needs are free with the first one that some output needs.
         const int first = output == 0 ? 0 : taps.count > 0 ? min_of(later, taps.first_input) : later;
         table.frees[output] = first * words;
-        table.leaves[output] = later > first;
         later = first;
     }
     return table;
@@ -157,7 +155,9 @@ constexpr int smallest_ring() {
     int words = 1;
     for (int oy = 0; oy < Config::OutHeight && whole > 0; ++oy) {
         if (rows.taps[oy] == 0) continue;
-        words = max_of(words, rows.needs[oy] - rows.frees[oy] + (rows.leaves[oy] ? within : whole));
+        // An input row is freed pixel by pixel if no later output row needs it.
+        const bool leaves = oy == Config::OutHeight - 1 || rows.frees[oy + 1] > rows.frees[oy];
+        words = max_of(words, rows.needs[oy] - rows.frees[oy] + (leaves ? within : whole));
     }
     return ceil_div(words, mac_shape<Config>::in_groups);
 }
@@ -171,7 +171,6 @@ struct axis_entry {
     index_t<shape::main_ring> word;
     index_t<Config::RingPixels> rest_word;
     index_t<Axis::inputs * Axis::pixels * shape::in_groups + 1> needs, frees;
-    bool leaves;
 };
 
 /// One look into the table of an axis.
@@ -179,7 +178,7 @@ template <class Config, class Axis>
 axis_entry<Config, Axis> read_entry(const axis_table<Axis::outputs>& table, const index_t<Axis::outputs>& output) {
     GAN2HLS_INLINE
     return {table.taps[output],      table.weight[output], table.rest_weight[output], table.word[output],
-            table.rest_word[output], table.needs[output],  table.frees[output],       table.leaves[output]};
+            table.rest_word[output], table.needs[output],  table.frees[output]};
 }
 
 /// Registers: an output pixel.
@@ -191,8 +190,8 @@ struct mac_pixel {
     index_t<shape::group_weights> weight, rest_weight;  // addresses of the first tap in either pass
     index_t<shape::main_ring> word;
     index_t<Config::RingPixels> rest_word;
-    index_t<shape::frame_words + 1> needs;               // words of the frame without which it can not be computed
-    index_t<shape::frame_words + shape::ring_words + 1> room;  // words of the frame for which the ring has room meanwhile
+    index_t<shape::frame_words + 1> needs;                     // words of the frame that must have been read before it
+    index_t<shape::frame_words + shape::row_words + shape::ring_words + 1> room;  // words for which the ring has room
     bool has_taps;
     bool last;  // of the frame
 };
@@ -220,8 +219,9 @@ mac_pixel<Config> make_pixel(const axis_entry<Config, row_axis<Config>>& row,
     pixel.rest_word = wrap<Config::RingPixels>(row.rest_word + column.rest_word);
     pixel.needs = 0;
     if (pixel.has_taps) pixel.needs = row.needs + column.needs;
-    pixel.room = row.frees + shape::ring_words;
-    if (row.leaves) pixel.room += column.frees;
+    // Right where the next output row does not need the same first input row any more. Where it does, nothing before
+    // that row's end is free, but neither the pixel nor the next one needs a word for which that would make room.
+    pixel.room = row.frees + column.frees + shape::ring_words;
     pixel.last = last;
     return pixel;
 }

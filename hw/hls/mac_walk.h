@@ -1,5 +1,8 @@
-// The registers of mac_engine that say which pixel it computes and which step of it: addresses that an iteration uses were
-// all set by an earlier one.
+// The registers of mac_engine that say which pixel it computes, and which step of it.
+//
+// An address that an iteration uses was set by an earlier one, and what a table says goes into a register first: from
+// the tables to the engine there are four, each of which takes from the one before alone and moves on with the pixels.
+// So a table may take its cycles even where a pixel is done in one, and the logic that decides has no table in it.
 #ifndef GAN2HLS_MAC_WALK_H
 #define GAN2HLS_MAC_WALK_H
 
@@ -9,8 +12,7 @@
 
 namespace gan2hls {
 
-/// The output pixels of a frame in raster order, again and again: registers. What the tables say of a pixel is read four
-/// pixels before it is computed. Each register takes from the ones before it alone.
+/// The output pixels of a frame in raster order, again and again.
 template <class Config, class Walk>
 struct pixel_queue {
     using rows = row_axis<Config>;
@@ -67,10 +69,10 @@ struct pixel_queue {
     }
 };
 
-/// Where the next step is in the walk over the taps of a pixel, for all groups of output channels: registers.
+/// Where the next step is in the walk over the taps of a pixel, for all groups of output channels.
 ///
-/// Invariant: `weight` and `word` address the first tap of the step's block, of which `rows` * `columns` taps are left to
-/// walk; `row_weight` and `row_word` that of the first block in its row of blocks.
+/// Invariant: `weight` and `word` address the first tap of the step's block, `row_weight` and `row_word` that of the
+/// first block in its row of blocks; `rows` * `columns` taps are left to walk.
 template <class Config, class Walk>
 struct mac_walk {
     using shape = mac_shape<Config>;
