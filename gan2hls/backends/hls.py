@@ -14,7 +14,6 @@ from gan2hls.backends.render import render
 from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
-from gan2hls.ir import Memory
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.names import top_problem
 from gan2hls.pipeline import STREAM_DEPTH, Bus, Pipeline, Stage, Stream

@@ -26,8 +26,8 @@ def in_banks(words: np.ndarray, bits: int) -> np.ndarray:
 def loop_iterations(needs: Sequence[int], frees: Sequence[int], steps: Sequence[int], words: int, ring: int) -> int:
     """Iterations that `mac_engine.h` takes for a frame.
 
-    An iteration does a step of a pixel if the words that the pixel needs were read before, and reads a word if this pixel
-    or the next one needs it and the ring has room; behind the last pixel, the rest of the frame.
+    An iteration does a step of a pixel if the words that the pixel needs were read before, and reads a word if this
+    pixel or the next one needs it and the ring has room; behind the last pixel, the rest of the frame.
 
     Args:
         needs: words of the frame that each pixel in raster order needs, 0 without taps.

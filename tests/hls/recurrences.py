@@ -1,12 +1,12 @@
 """Table reads in the loop-carried chains of a C++ kernel, by walking over its source as libclang parses it.
 
-An iteration of a pipelined loop takes registers to registers. Those that depend on each other from iteration to iteration
-set the shortest initiation interval: between two of them must lie at most one table read, and its address must be a
-register, not something that the iteration itself computes. What lies outside of such circles a tool may pipeline as deep
-as it likes.
+An iteration of a pipelined loop takes registers to registers. Those that depend on each other from iteration to
+iteration set the shortest initiation interval: between two of them must lie at most one table read, and its address must
+be a register, not something that the iteration itself computes. What lies outside of such circles a tool may pipeline
+as deep as it likes.
 
-The walk follows values through calls, structs and conditions. A value is known by the registers that it comes from, each
-with the number of table reads on the way; a read at a computed address counts as two.
+The walk follows values through calls, structs and conditions. A value is known by the registers that it comes from,
+each with the number of table reads on the way; a read at a computed address counts as two.
 """
 
 import subprocess
@@ -91,7 +91,7 @@ class Loop:
         return {name for name in self.edges if name in self._reached(name)}
 
     def faults(self) -> list[str]:
-        """Chains between registers of a circle with more than one table read in an iteration, or one at a late address."""
+        """Chains between registers of a circle with more than one table read, or with one at a late address."""
         return sorted(
             f"{source} -> {name}: {reads}"
             for name, sources in self.edges.items()

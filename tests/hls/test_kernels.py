@@ -1,6 +1,7 @@
 """Every kernel in C simulation against torch and NumPy, exactly, over random geometry, types and folds."""
 
 from collections import deque
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +94,7 @@ def freed(stage: Stage) -> list[int]:
     height, width = stage.parameters.get("InHeight", 1), stage.parameters.get("InWidth", 1)
     first_row = [0, *oldest_needed(rows, height)[1:], height]
     first_column = [0, *oldest_needed(columns, width)[1:]]
-    found = [
-        row * width + column * (later > row)
-        for row, later in zip(first_row[:-1], first_row[1:], strict=True)
-        for column in first_column
-    ]
+    found = [row * width + column * (later > row) for row, later in pairwise(first_row) for column in first_column]
     exact = oldest_needed(windows(stage), height * width)
     assert all(held <= oldest for held, oldest in zip(found, exact, strict=True)), "a pixel is freed too early"
     return found

@@ -1,4 +1,4 @@
-"""II = 1 by construction: no table in series with another, or with logic, in a loop-carried chain of the MAC kernels."""
+"""II = 1 by construction: no table in series with another, or with logic, in a loop-carried chain of a MAC kernel."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.hls.test_mutations import MAC, healthy_case
 
 pytest.importorskip("clang.cindex", reason="needs libclang: pip install libclang")
 
-from tests.hls.recurrences import Loop, parse  # noqa: E402
+from tests.hls.recurrences import Loop, parse
 
 READ_COLUMN = "read_entry<Config, columns>(column_table, ox);"
 READ_ROW = "read_entry<Config, rows>(row_table, oy);"
