@@ -1,8 +1,8 @@
 """Table reads in the loop-carried chains of a C++ kernel, by walking over its source as libclang parses it.
 
 An iteration of a pipelined loop takes registers to registers. Those that depend on each other from iteration to
-iteration set the shortest initiation interval: between two of them must lie at most one table read, and its address must
-be a register, not something that the iteration itself computes. What lies outside of such circles a tool may pipeline
+iteration set the shortest initiation interval: between two of them must lie at most one table read, and its address
+must be a register, not something that the iteration itself computes. What lies outside of such circles a tool may pipeline
 as deep as it likes.
 
 The walk follows values through calls, structs and conditions. A value is known by the registers that it comes from,
