@@ -137,7 +137,7 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
     GAN2HLS_PACKED(ring)
     GAN2HLS_PARTITION(ring, 1)
     GAN2HLS_RAM_S2P(ring)
-    lanes<value_type, max_of(1, shape::rest)> rest_ring[Config::RestRows * Config::RestCols][Config::RingPixels];
+    lanes<value_type, max_of(1, shape::rest)> rest_ring[Config::RestRows * Config::RestCols][shape::ring_pixels];
     GAN2HLS_PACKED(rest_ring)
     GAN2HLS_PARTITION(rest_ring, 1)
     GAN2HLS_RAM_S2P(rest_ring)
@@ -149,7 +149,7 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
     GAN2HLS_STATE frame_index loaded = 0;                      // words of the frame that were read
     GAN2HLS_STATE index_t<shape::in_groups> store_group = 0;   // group of input channels of the next word
     GAN2HLS_STATE index_t<shape::main_ring> store_word = 0;    // where it goes if its group is full,
-    GAN2HLS_STATE index_t<Config::RingPixels> store_rest = 0;  // and if it is the remainder
+    GAN2HLS_STATE index_t<shape::ring_pixels> store_rest = 0;  // and if it is the remainder
     GAN2HLS_STATE bool first_step = true;
     GAN2HLS_STATE bool done = false;  // all pixels of the frame are computed
 
@@ -168,7 +168,7 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
                 store_word = next_index<shape::main_ring>(store_word);
             } else {
                 ring_write(rest_ring, int(store_rest), in_word);
-                store_rest = next_index<Config::RingPixels>(store_rest);
+                store_rest = next_index<shape::ring_pixels>(store_rest);
             }
             store_group = next_index<shape::in_groups>(store_group);
             ++loaded;

@@ -53,8 +53,9 @@ struct mac_shape {
     static constexpr int row_words = Config::InWidth * in_groups;
     static constexpr int frame_words = Config::InHeight * row_words;
     static constexpr int taps = Config::KernelHeight * Config::KernelWidth;
-    static constexpr int main_ring = Config::RingPixels * full;  // words of the main pass' ring
-    static constexpr int ring_words = Config::RingPixels * in_groups;
+    static constexpr int ring_pixels = max_of(1, Config::RingPixels);  // 0 is refused with a sentence
+    static constexpr int main_ring = ring_pixels * full;  // words of the main pass' ring
+    static constexpr int ring_words = ring_pixels * in_groups;
     static constexpr int group_weights = taps * in_groups;  // weight words of a group of output channels
 };
 
@@ -75,7 +76,7 @@ constexpr mac_pass make_mac_pass(int index) {
     pass.rows = index == 0 ? Config::TapRows : Config::RestRows;
     pass.columns = index == 0 ? Config::TapCols : Config::RestCols;
     pass.words = index == 0 ? shape::full : 1;
-    pass.ring_words = Config::RingPixels * pass.words;
+    pass.ring_words = shape::ring_pixels * pass.words;
     pass.column_weight = (Walk::kernel_step(Config::StrideWidth) * pass.columns - 1) * pass.words + 1;
     pass.column_ring = ((pass.columns - 1) * pass.words + 1) % pass.ring_words;
     pass.row_weight = Walk::kernel_step(Config::StrideHeight) * pass.rows * Config::KernelWidth * pass.words;
@@ -125,7 +126,7 @@ constexpr axis_table<Axis::outputs> make_axis_table() {
     for (int output = Axis::outputs - 1; output >= 0; --output) {
         const tap_range taps = Walk::taps(output, Axis::inputs, Axis::kernel, Axis::stride, Axis::pad);
         const int tap = taps.first_kernel * Axis::kernel_taps;
-        const int place = taps.first_input * Axis::pixels % Config::RingPixels;
+        const int place = taps.first_input * Axis::pixels % shape::ring_pixels;
         table.taps[output] = taps.count;
         table.weight[output] = tap * shape::full;
         table.rest_weight[output] = Axis::first_rest + tap;
@@ -169,7 +170,7 @@ struct axis_entry {
     index_t<Axis::kernel + 1> taps;
     index_t<shape::group_weights> weight, rest_weight;
     index_t<shape::main_ring> word;
-    index_t<Config::RingPixels> rest_word;
+    index_t<shape::ring_pixels> rest_word;
     index_t<Axis::inputs * Axis::pixels * shape::in_groups + 1> needs, frees;
 };
 
@@ -189,7 +190,7 @@ struct mac_pixel {
     index_t<Config::KernelWidth + 1> columns;
     index_t<shape::group_weights> weight, rest_weight;  // addresses of the first tap in either pass
     index_t<shape::main_ring> word;
-    index_t<Config::RingPixels> rest_word;
+    index_t<shape::ring_pixels> rest_word;
     index_t<shape::frame_words + 1> needs;                     // words of the frame that must have been read before it
     index_t<shape::frame_words + shape::row_words + shape::ring_words + 1> room;  // words for which the ring has room
     bool has_taps;
@@ -216,7 +217,7 @@ mac_pixel<Config> make_pixel(const axis_entry<Config, row_axis<Config>>& row,
     pixel.weight = row.weight + column.weight;
     pixel.rest_weight = row.rest_weight + column.rest_weight;
     pixel.word = wrap<shape::main_ring>(row.word + column.word);
-    pixel.rest_word = wrap<Config::RingPixels>(row.rest_word + column.rest_word);
+    pixel.rest_word = wrap<shape::ring_pixels>(row.rest_word + column.rest_word);
     pixel.needs = 0;
     if (pixel.has_taps) pixel.needs = row.needs + column.needs;
     // Right where the next output row does not need the same first input row any more. Where it does, nothing before

@@ -132,9 +132,13 @@ struct mac_walk {
             const bool pixel_done = done && last_group();
             start(pixel_done ? next : current, done ? next_group_weight : group_weight, !done);
             if (done) {
-                group = last_group() ? 0 : group + 1;
+                group = next_index<shape::out_groups>(group);
                 group_weight = next_group_weight;
-                next_group_weight = last_group() ? 0 : next_group_weight + shape::group_weights;
+                if (last_group()) {
+                    next_group_weight = 0;
+                } else {
+                    next_group_weight = weight_index(next_group_weight + shape::group_weights);
+                }
             }
         } else if (!last_channels()) {
             ++channels;

@@ -2,8 +2,8 @@
 
 An iteration of a pipelined loop takes registers to registers. Those that depend on each other from iteration to
 iteration set the shortest initiation interval: between two of them must lie at most one table read, and its address
-must be a register, not something that the iteration itself computes. What lies outside of such circles a tool may pipeline
-as deep as it likes.
+must be a register, not something that the iteration itself computes. What lies outside of such circles a tool may
+pipeline as deep as it likes.
 
 The walk follows values through calls, structs and conditions. A value is known by the registers that it comes from,
 each with the number of table reads on the way; a read at a computed address counts as two.

@@ -35,7 +35,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("mac_walk.h", "row_weight += in_rest", "row_weight = weight + in_rest"),
         ("mac_walk.h", "weight += in_rest ? rest_pass.column_weight : main_pass.column_weight;", "++weight;"),
         ("mac_walk.h", "return word_index(place - ring_words);", "return 0;"),
-        ("mac_walk.h", "next_group_weight + shape::group_weights;", "next_group_weight;"),
+        ("mac_walk.h", "weight_index(next_group_weight + shape::group_weights);", "next_group_weight;"),
         ("mac_walk.h", "if (words > pixel.room) words = pixel.room;", ""),
         ("mac_walk.h", "column = read_entry<Config, columns>(column_table, ox);", ""),
         ("mac_walk.h", "row = read_entry<Config, rows>(row_table, oy);", ""),
