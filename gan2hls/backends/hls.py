@@ -15,7 +15,6 @@ from gan2hls.backends.render import render
 from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
-from gan2hls.ir import Memory
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.names import top_problem
 from gan2hls.pipeline import STREAM_DEPTH, Bus, Pipeline, Stage, Stream
@@ -84,7 +83,7 @@ def write_hls(
         write_text(directory / path.format(name=name), render(template, **values))
     for stage in dataflow.stages:
         if stage.memories:
-            text = render("hls/memories.h.j2", stage=stage, rows=_rows(stage.memories))
+            text = render("hls/memories.h.j2", stage=stage, arrays=_arrays(stage))
             write_text(directory / "firmware" / "memories" / f"{stage.name}.h", text)
     for header in kernel_headers(modules):
         write_text(directory / "kernels" / header, resource("hw", "hls", header).read_text())
@@ -182,17 +181,24 @@ class _Dataflow:
         return _Dataflow(stages, streams, pipeline.slaves, masters)
 
 
-def _rows(memories: dict[str, Memory]) -> dict[str, list[list[int]]]:
-    """The words of each memory as plain integers, which the template joins."""
-    rows = {}
-    for key, memory in memories.items():
+def _arrays(stage: Stage) -> dict[str, tuple[str, list[str]]]:
+    """Of each memory the C++ array's sizes, as [2][3], and its words as plain integers, a text each."""
+    arrays = {}
+    for key, memory in stage.memories.items():
         low = -(1 << (memory.bits - 1)) if memory.signed else 0
         high = low + (1 << memory.bits) - 1
         if memory.words.min() < low or memory.words.max() > high:
             found = f"{memory.words.min()} to {memory.words.max()}"
             raise UserError(f"memory {key}: values from {found} do not fit {memory.bits} bits: {low} to {high}")
-        rows[key] = memory.words.tolist()
-    return rows
+        words = stage.kernel.cpp_memory(key)
+        arrays[key] = "".join(f"[{size}]" for size in words.shape), list(map(_initializer, words.tolist()))
+    return arrays
+
+
+def _initializer(values: list) -> str:
+    """Nested lists of integers in braces."""
+    texts = map(_initializer, values) if isinstance(values[0], list) else map(str, values)
+    return "{ " + ", ".join(texts) + " }"
 
 
 def _frame_lines(frames: np.ndarray) -> str:

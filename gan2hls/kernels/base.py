@@ -151,6 +151,15 @@ class Kernel(ABC):
         """Parameters that are several integers, one for each port: 32 bits each in RTL, an array in C++."""
         return {}
 
+    @property
+    def cpp_parameters(self) -> dict[str, int]:
+        """Parameters that the C++ has beside."""
+        return {}
+
+    def cpp_memory(self, name: str) -> np.ndarray:
+        """The words of a memory as the C++ has them: (depth, elements a word), or in more dimensions."""
+        return self.memories[name].words
+
     @cached_property
     def memories(self) -> dict[str, Memory]:
         """Read-only memories by name, in the order of the module's parameters."""

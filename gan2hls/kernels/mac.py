@@ -23,6 +23,7 @@ from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div, clog2, signed_bits
 from gan2hls.kernels.base import Fold, Kernel, Memory, Reads
 from gan2hls.kernels.mac_counts import count_mac
+from gan2hls.kernels.mac_hls import in_banks, loop_iterations
 from gan2hls.kernels.mac_rules import Timetable, mac_engine
 from gan2hls.kernels.rules import Rule
 from gan2hls.kernels.walk import AxisWalk
@@ -234,6 +235,19 @@ class MacKernel(Kernel):
         most = np.minimum(held + self.ring_pixels * self._pixel_words, self.input.beats)
         return (Reads(need.repeat(self._out_groups), np.maximum(need, most).repeat(self._out_groups)),)
 
+    @cached_property
+    def loop_iterations(self) -> int:
+        """Iterations of the C++ for a frame."""
+        need, held = (pixels * self._pixel_words for pixels in self.windows)
+        used = np.multiply.outer(self.rows.count, self.columns.count).ravel() > 0
+        ring, steps = self.ring_pixels * self._pixel_words, self._out_groups * self.pixel_steps.ravel()
+        frees = held[: len(need)]
+        return loop_iterations((need * used).tolist(), frees.tolist(), steps.tolist(), self.input.beats, ring)
+
+    @property
+    def cpp_parameters(self) -> dict[str, int]:
+        return {"Iterations": self.loop_iterations}
+
     # -- memories -----------------------------------------------------------------------------------------------------
 
     @property
@@ -281,6 +295,10 @@ class MacKernel(Kernel):
         if weights.codebook is None:
             return {"weights": memory}
         return {"weights": memory, "codebook": Memory(np.asarray(weights.codebook)[:, None], weights.bits, True)}
+
+    def cpp_memory(self, name: str) -> np.ndarray:
+        words = super().cpp_memory(name)
+        return in_banks(words, self.weights.code_bits) if name == "weights" else words
 
     def _blocks(self, codes: np.ndarray, rows: int, columns: int) -> np.ndarray:
         """(rows, columns, *codes.shape): [i, j, ky, kx] has the codes of the tap that is i rows and j columns on."""

@@ -16,19 +16,12 @@
 namespace gan2hls {
 
 template <class Config>
-constexpr long conv2d_trip_count = mac_timing_v<Config, convolution_walk>.iterations;
+constexpr long conv2d_trip_count = Config::Iterations;
 
-template <class Config, class InPack, class OutPack, class Code, int Words, int Products>
-void conv2d(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products]) {
-    static_assert(!Config::UseCodebook, "a layer with a codebook takes it as last argument");
-    mac_engine<Config, convolution_walk>(in, out, weights, no_codebook);
-}
-
-template <class Config, class InPack, class OutPack, class Code, int Words, int Products, class Value, int Values>
-void conv2d(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products],
-            const Value (&codebook)[Values][1]) {
-    static_assert(Config::UseCodebook, "a layer without a codebook takes none");
-    mac_engine<Config, convolution_walk>(in, out, weights, codebook);
+/// `memories`: the weights, and the codebook of a layer that has one.
+template <class Config, class InPack, class OutPack, class... Memories>
+void conv2d(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Memories&... memories) {
+    mac_engine<Config, convolution_walk>(in, out, memories...);
 }
 
 }  // namespace gan2hls

@@ -22,19 +22,12 @@ struct dense_shape : Config {
 };
 
 template <class Config>
-constexpr long dense_trip_count = mac_timing_v<dense_shape<Config>, convolution_walk>.iterations;
+constexpr long dense_trip_count = Config::Iterations;
 
-template <class Config, class InPack, class OutPack, class Code, int Words, int Products>
-void dense(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products]) {
-    static_assert(!Config::UseCodebook, "a layer with a codebook takes it as last argument");
-    mac_engine<dense_shape<Config>, convolution_walk>(in, out, weights, no_codebook);
-}
-
-template <class Config, class InPack, class OutPack, class Code, int Words, int Products, class Value, int Values>
-void dense(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products],
-           const Value (&codebook)[Values][1]) {
-    static_assert(Config::UseCodebook, "a layer without a codebook takes none");
-    mac_engine<dense_shape<Config>, convolution_walk>(in, out, weights, codebook);
+/// `memories`: the weights, and the codebook of a layer that has one.
+template <class Config, class InPack, class OutPack, class... Memories>
+void dense(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Memories&... memories) {
+    mac_engine<dense_shape<Config>, convolution_walk>(in, out, memories...);
 }
 
 }  // namespace gan2hls

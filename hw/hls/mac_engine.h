@@ -17,11 +17,15 @@
 // taps.
 // Cycles of a pixel: with blocks(n, m) = ceil(taps(oy) / n) * ceil(taps(ox) / m), Full = floor(InChannels / Simd),
 //     ceil(OutChannels / Pe) * max(1, Full * blocks(TapRows, TapCols) + (Rest > 0 ? blocks(RestRows, RestCols) : 0)).
-// A frame takes the sum over its pixels, plus waiting for the words of a window (mac_timing counts both).
+// A frame takes the sum over its pixels, plus waiting for the words of a window: Config::Iterations.
 //
 // Inputs wait in a ring of RingPixels pixels at their place in the frame modulo RingPixels: full groups in one memory,
-// remainders in another, each in a copy for every tap that a step reads. In every cycle one word is taken in if there is
-// room, and one step of Pe * Simd * TapRows * TapCols multiplications is done if the window's words are present.
+// remainders in another, each in a copy for every tap that a step reads. In an iteration one step of Pe * Simd *
+// TapRows * TapCols multiplications is done if the window's words were read before, and one word is read if this pixel
+// or the next one needs it and the ring has room; after the last pixel, the rest of the frame. So the loop never waits
+// for a word that it could do without: what comes earlier waits in the stream before it.
+//
+// All addresses are registers that an earlier iteration has set (mac_walk.h).
 #ifndef GAN2HLS_MAC_ENGINE_H
 #define GAN2HLS_MAC_ENGINE_H
 
@@ -30,67 +34,63 @@
 #include "integers.h"
 #include "lanes.h"
 #include "mac_tables.h"
+#include "mac_walk.h"
 #include "packed_multiply.h"
+#include "pragmas.h"
 
 namespace gan2hls {
 
-/// The weight that a code stands for: its value in the codebook, or without one the code itself.
-template <class Config, class Code, class Value, int Values>
-signed_t<Config::WeightBits> decode_weight(const Code& code, const Value (&codebook)[Values][1]) {
-#pragma HLS INLINE
-    // inlined, so that each multiplier has its own small table beside it
-    if constexpr (Config::UseCodebook) {
-        return codebook[unsigned(code)][0];
-    } else {
-        return code;
-    }
+/// The weight that a code stands for: without a codebook the code itself.
+template <int Bits, class Code>
+signed_t<Bits> decode_weight(const Code& code) {
+    GAN2HLS_INLINE
+    return signed_t<Bits>(code);
 }
 
-/// Put a word into all copies of a ring; gives the place of the next one.
+/// With one, its value there; inlined, so that each multiplier has its own small table beside it.
+template <int Bits, class Code, class Value, int Values>
+signed_t<Bits> decode_weight(const Code& code, const Value (&codebook)[Values][1]) {
+    GAN2HLS_INLINE
+    return signed_t<Bits>(codebook[unsigned(code)][0]);
+}
+
+/// Put a word into all copies of a ring.
 template <class Pack, int Copies, int Words, class InPack>
-int ring_write(Pack (&ring)[Copies][Words], int place, const InPack& word) {
-#pragma HLS INLINE
-    // inlined, as the ring's memories belong to the loop
+void ring_write(Pack (&ring)[Copies][Words], int place, const InPack& word) {
+    GAN2HLS_INLINE
     Pack kept;
     for (unsigned lane = 0; lane < Pack::size; ++lane) {
-#pragma HLS UNROLL
+        GAN2HLS_UNROLL
         kept[lane] = word[lane];
     }
     for (int copy = 0; copy < Copies; ++copy) {
-#pragma HLS UNROLL
+        GAN2HLS_UNROLL
         ring[copy][place] = kept;
     }
-    return place == Words - 1 ? 0 : place + 1;
 }
 
 /// Read a block of taps, the first of them at `place`: x[tap * lanes of a word + lane]. Of those from the first one on
 /// only `rows` * `columns` exist; x of others stays as it is.
 template <int Bits, int Columns, int RowWords, int ColumnWords, class Pack, int Copies, int Words, int Lanes>
 void ring_read(const Pack (&ring)[Copies][Words], int place, int rows, int columns, signed_t<Bits> (&x)[Lanes]) {
-#pragma HLS INLINE
-    // inlined for the same reason
+    GAN2HLS_INLINE
     for (int tap = 0; tap < Copies; ++tap) {
-#pragma HLS UNROLL
+        GAN2HLS_UNROLL
         const int row = tap / Columns, column = tap % Columns;
         int word = place + (row * RowWords + column * ColumnWords) % Words;
         if (word >= Words) word -= Words;
         const Pack pixel = ring[tap][word];
         for (unsigned lane = 0; lane < Pack::size; ++lane) {
-#pragma HLS UNROLL
+            GAN2HLS_UNROLL
             if (row < rows && column < columns) x[tap * Pack::size + lane] = get_lane<Bits>(pixel, lane);
         }
     }
 }
 
-template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Products, class Value,
-          int Values>
-void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Products],
-                const Value (&codebook)[Values][1]) {
+/// What a combination of parameters must be.
+template <class Config, class Walk, class InPack, class OutPack>
+constexpr bool check_mac() {
     using shape = mac_shape<Config>;
-    static constexpr mac_tables<Config::OutHeight, Config::OutWidth> tables = make_mac_tables<Config, Walk>();
-    static constexpr mac_timing timing = mac_timing_v<Config, Walk>;
-    static constexpr mac_pass passes[2] = {make_mac_pass<Config, Walk>(0), make_mac_pass<Config, Walk>(1)};
-
     static_assert(Config::Pe >= 1 && Config::Simd >= 1, "Pe and Simd are 1 or more");
     static_assert(Config::Pe <= Config::OutChannels, "more PEs than output channels would never work");
     static_assert(Config::Simd <= Config::InChannels, "more SIMD lanes than input channels would never work");
@@ -105,190 +105,178 @@ void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (
                   "the rest pass has blocks of one tap where no channels remain");
     static_assert(int(InPack::size) == Config::Simd, "the input stream carries Simd lanes");
     static_assert(int(OutPack::size) == Config::Pe, "the output stream carries Pe lanes");
+    static_assert(Config::StrideHeight >= 1 && Config::StrideWidth >= 1, "strides are 1 or more");
+    static_assert(Config::RingPixels >= smallest_ring<Config, Walk>(),
+                  "the ring holds the pixels of every window at once");
+    return true;
+}
+
+/// The loop. `codebook` is one array or nothing.
+template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Banks, int Values,
+          class... Codebook>
+void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Banks][Values],
+              const Codebook&... codebook) {
+    GAN2HLS_INLINE
+    using shape = mac_shape<Config>;
+    using value_type = typename InPack::value_type;
+    using frame_index = index_t<shape::frame_words + 1>;
+    static_assert(check_mac<Config, Walk, InPack, OutPack>());
     static_assert(Words == shape::out_groups * shape::group_weights,
                   "one weight word per output group, tap and input group");
-    static_assert(Products == Config::Pe * shape::lanes, "a weight word holds Pe * Simd * TapRows * TapCols codes");
-    static_assert(!Config::UseCodebook || Values == (1 << Config::CodeBits), "the codebook has a value for each code");
-    static_assert(Config::UseCodebook || Config::CodeBits == Config::WeightBits,
-                  "without a codebook a code is the weight");
-    static_assert(Config::StrideHeight >= 1 && Config::StrideWidth >= 1, "strides are 1 or more");
-    static_assert(Config::RingPixels >= timing.ring_pixels, "the ring holds the pixels of every window at once");
+    static_assert(Banks * Values >= Config::Pe * shape::lanes && (Banks - 1) * Values < Config::Pe * shape::lanes,
+                  "a weight word holds Pe * Simd * TapRows * TapCols codes");
 
     constexpr int x_bits = Config::InBits + (Config::InSigned ? 0 : 1);
     constexpr int product_bits = Config::InBits + Config::WeightBits;
     constexpr int sum_bits = product_bits + ceil_log2(shape::lanes);
     static_assert(sum_bits <= 64 && Config::OutBits <= 64, "C simulation holds sums in 64 bits");
 
-    constexpr int ring_words = Config::RingPixels * shape::in_groups;
-    constexpr int last_pass = shape::rest > 0 ? 1 : 0;
-
-    // A copy for each tap of a block, main pass and remainder pass.
-    using value_type = typename InPack::value_type;
-    lanes<value_type, Config::Simd> ring[Config::TapRows * Config::TapCols][passes[0].ring_words];
-    lanes<value_type, max_of(1, shape::rest)> rest_ring[Config::RestRows * Config::RestCols][passes[1].ring_words];
+    // A copy for each tap of a block, main pass and remainder pass: each a memory of whole words, of which an iteration
+    // writes one and reads one. A step reads only words that were there before, and none of them is overwritten.
+    lanes<value_type, Config::Simd> ring[Config::TapRows * Config::TapCols][shape::main_ring];
+    GAN2HLS_PACKED(ring)
+    GAN2HLS_PARTITION(ring, 1)
+    GAN2HLS_RAM_S2P(ring)
+    lanes<value_type, max_of(1, shape::rest)> rest_ring[Config::RestRows * Config::RestCols][shape::ring_pixels];
+    GAN2HLS_PACKED(rest_ring)
+    GAN2HLS_PARTITION(rest_ring, 1)
+    GAN2HLS_RAM_S2P(rest_ring)
     ap_int<Config::OutBits> sums[Config::Pe];
-#pragma HLS AGGREGATE variable=ring compact=bit
-#pragma HLS AGGREGATE variable=rest_ring compact=bit
-    // whole words in one memory, instead of one memory a lane
-#pragma HLS ARRAY_PARTITION variable=ring complete dim=1
-#pragma HLS ARRAY_PARTITION variable=rest_ring complete dim=1
-    // each copy is a memory of its own
-#pragma HLS BIND_STORAGE variable=ring type=ram_s2p
-#pragma HLS BIND_STORAGE variable=rest_ring type=ram_s2p
-    // one word is written and one is read in each cycle
-#pragma HLS ARRAY_RESHAPE variable=weights complete dim=2
-    // a step reads all codes of a word at once
-#pragma HLS ARRAY_PARTITION variable=codebook complete dim=0
-    // every multiplier looks up its own code in each cycle
-#pragma HLS ARRAY_PARTITION variable=sums complete
-    // all PEs add in each cycle
+    GAN2HLS_REGISTERS(sums)
 
-    int loaded = 0;                      // words of the frame taken in
-    int store_group = 0;                 // group of input channels of the next word
-    int store_word = 0, store_rest = 0;  // where the next word goes if its group is full, and if it is the remainder
-    int oy = 0, ox = 0;                  // output pixel
-    int group = 0;                       // output channels [group * Pe, group * Pe + Pe)
-    int pass = 0;
-    int rows = tables.row_taps[0], columns = tables.column_taps[0];  // taps from the first of the block on
-    int channels = 0;                    // in the main pass, input channels [channels * Simd, channels * Simd + Simd)
-    int group_weight = 0;
-    int row_weight = tables.row_weight[0][0];
-    int weight = row_weight + tables.column_weight[0][0];
-    int row_ring = tables.row_ring[0][0];
-    int word = (row_ring + tables.column_ring[0][0]) % passes[0].ring_words;
-    int needed = words_needed(tables, 0, 0);
-    int released = words_released(tables, 0, 0);
-    bool has_taps = pixel_has_taps(tables, 0, 0);
-    bool first_step = true;
-    bool done = false;
+    GAN2HLS_STATE pixel_queue<Config, Walk> pixels;
+    GAN2HLS_STATE mac_walk<Config, Walk> walk(pixels.current);
+    GAN2HLS_STATE frame_index loaded = 0;                      // words of the frame that were read
+    GAN2HLS_STATE index_t<shape::in_groups> store_group = 0;   // group of input channels of the next word
+    GAN2HLS_STATE index_t<shape::main_ring> store_word = 0;    // where it goes if its group is full,
+    GAN2HLS_STATE index_t<shape::ring_pixels> store_rest = 0;  // and if it is the remainder
+    GAN2HLS_STATE bool first_step = true;
+    GAN2HLS_STATE bool done = false;  // all pixels of the frame are computed
 
-mac_loop:
-    for (long iteration = 0; iteration < timing.iterations; ++iteration) {
-#pragma HLS PIPELINE II=1
-#pragma HLS DEPENDENCE variable=ring type=intra dependent=false
-#pragma HLS DEPENDENCE variable=rest_ring type=intra dependent=false
-        // a step reads only words that were present before this iteration, and none of them is overwritten
-
-        // Invariant: the ring holds the words [loaded - ring_words, loaded) of the frame; the current pixel and all
-        // later ones need none before `released`; `weight` and `word` address the first tap of the step's block, of
-        // which `rows` * `columns` taps are left to walk.
-        const bool present = loaded >= needed && !done;
-        if (loaded < shape::frame_words && loaded < released + ring_words) {
+    GAN2HLS_LOOP(mac_loop)
+    for (long iteration = 0; iteration < Config::Iterations; ++iteration) {
+        GAN2HLS_PIPELINE
+        GAN2HLS_INDEPENDENT_INTRA(ring)
+        GAN2HLS_INDEPENDENT_INTRA(rest_ring)
+        // Invariant: the ring holds the words [loaded - ring_words, loaded) of the frame.
+        const bool step = !done && loaded >= pixels.current.needs;
+        const bool load = loaded < (done ? frame_index(shape::frame_words) : pixels.wanted);
+        if (load) {
             const InPack in_word = in.read();
             if (shape::rest == 0 || store_group < shape::full) {
-                store_word = ring_write(ring, store_word, in_word);
+                ring_write(ring, int(store_word), in_word);
+                store_word = next_index<shape::main_ring>(store_word);
             } else {
-                store_rest = ring_write(rest_ring, store_rest, in_word);
+                ring_write(rest_ring, int(store_rest), in_word);
+                store_rest = next_index<shape::ring_pixels>(store_rest);
             }
-            store_group = store_group == shape::in_groups - 1 ? 0 : store_group + 1;
+            store_group = next_index<shape::in_groups>(store_group);
             ++loaded;
         }
-        if (present) {
-            const mac_pass blocks = passes[pass];
-            const bool last_channels = channels == blocks.words - 1;
-            const bool last_column = columns <= blocks.columns;
-            const bool last_block = !has_taps || (last_channels && last_column && rows <= blocks.rows);
-            const bool last_step = last_block && (pass == last_pass || !has_taps);
-
+        if (step) {
             signed_t<x_bits> x[shape::lanes];
+            GAN2HLS_REGISTERS(x)
             for (int lane = 0; lane < shape::lanes; ++lane) {
-#pragma HLS UNROLL
+                GAN2HLS_UNROLL
                 x[lane] = 0;
             }
-            if (pass == 0) {
-                ring_read<x_bits, Config::TapCols, Config::InWidth * shape::full, shape::full>(ring, word, rows,
-                                                                                               columns, x);
+            if (walk.in_rest) {
+                ring_read<x_bits, Config::RestCols, Config::InWidth, 1>(rest_ring, int(walk.word), int(walk.rows),
+                                                                        int(walk.columns), x);
             } else {
-                ring_read<x_bits, Config::RestCols, Config::InWidth, 1>(rest_ring, word, rows, columns, x);
+                ring_read<x_bits, Config::TapCols, Config::InWidth * shape::full, shape::full>(
+                    ring, int(walk.word), int(walk.rows), int(walk.columns), x);
             }
             OutPack y;
             for (int pe = 0; pe < Config::Pe; pe += Config::Packing) {
-#pragma HLS UNROLL
+                GAN2HLS_UNROLL
                 signed_t<sum_bits> sum[Config::Packing];
+                GAN2HLS_REGISTERS(sum)
                 for (int l = 0; l < Config::Packing; ++l) {
-#pragma HLS UNROLL
+                    GAN2HLS_UNROLL
                     sum[l] = 0;
                 }
                 for (int lane = 0; lane < shape::lanes; ++lane) {
-#pragma HLS UNROLL
+                    GAN2HLS_UNROLL
                     signed_t<Config::WeightBits> w[Config::Packing];
                     signed_t<product_bits> product[Config::Packing];
+                    GAN2HLS_REGISTERS(w)
+                    GAN2HLS_REGISTERS(product)
                     for (int l = 0; l < Config::Packing; ++l) {
-#pragma HLS UNROLL
+                        GAN2HLS_UNROLL
                         w[l] = 0;
+                        const int value = (pe + l) * shape::lanes + lane;
                         if (pe + l < Config::Pe)
-                            w[l] = decode_weight<Config>(weights[weight][(pe + l) * shape::lanes + lane], codebook);
+                            w[l] = decode_weight<Config::WeightBits>(
+                                weights[int(walk.weight)][value / Values][value % Values], codebook...);
                     }
                     packed_multiply<Config::InBits, Config::InSigned, Config::WeightBits, Config::Symmetric>(
                         x[lane], w, product);
                     for (int l = 0; l < Config::Packing; ++l) {
-#pragma HLS UNROLL
+                        GAN2HLS_UNROLL
                         sum[l] += product[l];
                     }
                 }
                 for (int l = 0; l < Config::Packing; ++l) {
-#pragma HLS UNROLL
+                    GAN2HLS_UNROLL
                     if (pe + l < Config::Pe) {
                         const ap_int<Config::OutBits> before = first_step ? ap_int<Config::OutBits>(0) : sums[pe + l];
                         sums[pe + l] = before + sum[l];
-                        set_lane(y, pe + l, sums[pe + l]);
+                        set_lane(y, unsigned(pe + l), sums[pe + l]);
                     }
                 }
             }
+            const bool last_step = walk.last_step();
             if (last_step) out.write(y);
             first_step = last_step;
-
-            if (!last_block && !last_channels) {
-                ++channels;
-                ++weight;
-                ++word;  // a pixel's words lie together
-            } else if (!last_block && !last_column) {
-                channels = 0;
-                columns -= blocks.columns;
-                weight += blocks.column_weight;
-                word += blocks.column_ring;
-                if (word >= blocks.ring_words) word -= blocks.ring_words;
-            } else {
-                channels = 0;
-                if (!last_block) {
-                    rows -= blocks.rows;
-                    row_weight += blocks.row_weight;
-                    row_ring += blocks.row_ring;
-                    if (row_ring >= blocks.ring_words) row_ring -= blocks.ring_words;
-                } else {
-                    pass = last_step ? 0 : last_pass;
-                    if (last_step && group != shape::out_groups - 1) {
-                        ++group;
-                        group_weight += shape::group_weights;
-                    } else if (last_step) {
-                        group = 0;
-                        group_weight = 0;
-                        if (ox != Config::OutWidth - 1) {
-                            ++ox;
-                        } else {
-                            ox = 0;
-                            done = oy == Config::OutHeight - 1;
-                            if (!done) ++oy;
-                        }
-                        has_taps = pixel_has_taps(tables, oy, ox);
-                        needed = words_needed(tables, oy, ox);
-                        released = done ? shape::frame_words : words_released(tables, oy, ox);
-                    }
-                    rows = tables.row_taps[oy];
-                    row_weight = group_weight + tables.row_weight[pass][oy];
-                    row_ring = tables.row_ring[pass][oy];
-                }
-                columns = tables.column_taps[ox];
-                weight = row_weight + tables.column_weight[pass][ox];
-                word = row_ring + tables.column_ring[pass][ox];
-                if (word >= passes[pass].ring_words) word -= passes[pass].ring_words;
+            const bool pixel_done = last_step && walk.last_group();
+            walk.advance(pixels.current, pixels.next);
+            if (pixel_done) {
+                done = pixels.current.last;
+                pixels.advance();
             }
+        }
+        if (iteration == Config::Iterations - 1) {
+            // The next frame begins as this one did; the other registers are there already.
+            done = false;
+            loaded = 0;
+            store_word = 0;
+            store_rest = 0;
         }
     }
 }
 
-/// Stands in for the codebook of a layer that has none.
-static const rom_t<2, true> no_codebook[1][1] = {{0}};
+/// The engine of a layer whose codes are its weights.
+template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Banks, int Values>
+void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Banks][Values]) {
+    GAN2HLS_INLINE
+    GAN2HLS_SPECIALIZE(weights)
+    GAN2HLS_PARTITION(weights, 2)
+    GAN2HLS_WORDS(weights, 3)
+    GAN2HLS_ROM(weights)
+    // a step reads all codes of a word at once, from as many memories as it has banks; none is wider than a tool takes
+    static_assert(!Config::UseCodebook, "a layer with a codebook takes it as last argument");
+    static_assert(Config::CodeBits == Config::WeightBits, "without a codebook a code is the weight");
+    mac_loop<Config, Walk>(in, out, weights);
+}
+
+/// The engine of a layer with a codebook.
+template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Banks, int Values,
+          class Value, int Entries>
+void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Banks][Values],
+                const Value (&codebook)[Entries][1]) {
+    GAN2HLS_INLINE
+    GAN2HLS_SPECIALIZE(weights)
+    GAN2HLS_PARTITION(weights, 2)
+    GAN2HLS_WORDS(weights, 3)
+    GAN2HLS_ROM(weights)
+    // as above
+    GAN2HLS_REGISTERS(codebook)
+    // every multiplier looks up its own code in each cycle
+    static_assert(Config::UseCodebook, "a layer without a codebook takes none");
+    static_assert(Entries == (1 << Config::CodeBits), "the codebook has a value for each code");
+    mac_loop<Config, Walk>(in, out, weights, codebook);
+}
 
 }  // namespace gan2hls
 

@@ -1,9 +1,11 @@
-// What the loop of mac_engine knows before it begins: which taps each output row and column has, at which addresses, how
-// many words of the frame a pixel needs and releases, and how many iterations a frame takes. All of it is constexpr.
+// What the loop of mac_engine knows before it begins: which taps each output row and column has, at which addresses,
+// and how many words of the frame they need and free. It is constexpr, and grows with the sides of an image, never with
+// its pixels: compilers stop after a million steps.
 #ifndef GAN2HLS_MAC_TABLES_H
 #define GAN2HLS_MAC_TABLES_H
 
 #include "integers.h"
+#include "pragmas.h"
 
 namespace gan2hls {
 
@@ -51,6 +53,9 @@ struct mac_shape {
     static constexpr int row_words = Config::InWidth * in_groups;
     static constexpr int frame_words = Config::InHeight * row_words;
     static constexpr int taps = Config::KernelHeight * Config::KernelWidth;
+    static constexpr int ring_pixels = max_of(1, Config::RingPixels);  // 0 is refused with a sentence
+    static constexpr int main_ring = ring_pixels * full;  // words of the main pass' ring
+    static constexpr int ring_words = ring_pixels * in_groups;
     static constexpr int group_weights = taps * in_groups;  // weight words of a group of output channels
 };
 
@@ -58,7 +63,6 @@ struct mac_shape {
 struct mac_pass {
     int rows, columns;               // taps of a block
     int words;                       // words of a tap, of inputs and of weights: a step each
-    int first_weight;                // where its weights begin among those of a group of output channels
     int column_weight, column_ring;  // from the last word of a block to the first of the next in the row
     int row_weight, row_ring;        // from the first word of a row of blocks to that of the next row
     int ring_words;                  // size of its ring memory
@@ -72,8 +76,7 @@ constexpr mac_pass make_mac_pass(int index) {
     pass.rows = index == 0 ? Config::TapRows : Config::RestRows;
     pass.columns = index == 0 ? Config::TapCols : Config::RestCols;
     pass.words = index == 0 ? shape::full : 1;
-    pass.first_weight = index == 0 ? 0 : shape::taps * shape::full;
-    pass.ring_words = Config::RingPixels * pass.words;
+    pass.ring_words = shape::ring_pixels * pass.words;
     pass.column_weight = (Walk::kernel_step(Config::StrideWidth) * pass.columns - 1) * pass.words + 1;
     pass.column_ring = ((pass.columns - 1) * pass.words + 1) % pass.ring_words;
     pass.row_weight = Walk::kernel_step(Config::StrideHeight) * pass.rows * Config::KernelWidth * pass.words;
@@ -81,156 +84,148 @@ constexpr mac_pass make_mac_pass(int index) {
     return pass;
 }
 
-/// What the loop has to know of each output row and column, in words and addresses, so that it only adds and compares.
-template <int Rows, int Columns>
-struct mac_tables {
-    int row_taps[Rows];
-    int row_weight[2][Rows];  // in each pass: weight address of the first tap, relative to its output channel group
-    int row_ring[2][Rows];    // in each pass: ring address of the first tap's input row
-    int row_begin[Rows];      // first word of the rows that this output row needs
-    int row_last[Rows];       // first word of the last input row that it needs
-    int row_later[Rows];      // first word that any later output row needs
-
-    int column_taps[Columns];
-    int column_weight[2][Columns];
-    int column_ring[2][Columns];
-    int column_end[Columns];     // words from the start of an input row to the end of the last pixel needed
-    int column_oldest[Columns];  // first word of an input row that this or any later output column needs
+/// Rows as an axis.
+template <class Config>
+struct row_axis {
+    static constexpr int outputs = Config::OutHeight, inputs = Config::InHeight;
+    static constexpr int kernel = Config::KernelHeight, stride = Config::StrideHeight, pad = Config::PadHeight;
+    static constexpr int pixels = Config::InWidth;           // from an input to the next one
+    static constexpr int kernel_taps = Config::KernelWidth;  // from a kernel index to the next one
+    static constexpr int first_rest = mac_shape<Config>::taps * mac_shape<Config>::full;  // the rest pass' first weight
+    static constexpr int last_words = 0;  // what a pixel needs of its last input row, the column says
 };
 
-template <class Config, class Walk>
-constexpr mac_tables<Config::OutHeight, Config::OutWidth> make_mac_tables() {
-    using shape = mac_shape<Config>;
-    mac_tables<Config::OutHeight, Config::OutWidth> tables{};
-    int oldest = shape::frame_words;  // where no column is left, the later rows decide
-    for (int ox = Config::OutWidth - 1; ox >= 0; --ox) {
-        const tap_range taps =
-            Walk::taps(ox, Config::InWidth, Config::KernelWidth, Config::StrideWidth, Config::PadWidth);
-        if (taps.count > 0) oldest = min_of(oldest, taps.first_input * shape::in_groups);
-        tables.column_taps[ox] = taps.count;
-        tables.column_end[ox] = (taps.first_input + taps.count) * shape::in_groups;
-        tables.column_oldest[ox] = oldest;
-        for (int pass = 0; pass < 2; ++pass) {
-            const int words = make_mac_pass<Config, Walk>(pass).words;
-            tables.column_weight[pass][ox] = taps.first_kernel * words;
-            tables.column_ring[pass][ox] = taps.first_input % Config::RingPixels * words;
-        }
-    }
-    int later = shape::frame_words;
-    for (int oy = Config::OutHeight - 1; oy >= 0; --oy) {
-        const tap_range taps =
-            Walk::taps(oy, Config::InHeight, Config::KernelHeight, Config::StrideHeight, Config::PadHeight);
-        tables.row_taps[oy] = taps.count;
-        tables.row_begin[oy] = taps.count > 0 ? taps.first_input * shape::row_words : shape::frame_words;
-        tables.row_last[oy] = (taps.first_input + taps.count - 1) * shape::row_words;
-        tables.row_later[oy] = later;
-        if (taps.count > 0) later = min_of(later, tables.row_begin[oy] + oldest);
-        for (int pass = 0; pass < 2; ++pass) {
-            const mac_pass blocks = make_mac_pass<Config, Walk>(pass);
-            const int first_tap = taps.first_kernel * Config::KernelWidth;
-            tables.row_weight[pass][oy] = blocks.first_weight + first_tap * blocks.words;
-            tables.row_ring[pass][oy] = taps.first_input * Config::InWidth % Config::RingPixels * blocks.words;
-        }
-    }
-    return tables;
-}
-
-template <int Rows, int Columns>
-constexpr bool pixel_has_taps(const mac_tables<Rows, Columns>& tables, int oy, int ox) {
-    return tables.row_taps[oy] > 0 && tables.column_taps[ox] > 0;
-}
-
-/// Words of the frame that must be present before pixel (oy, ox) can be computed.
-template <int Rows, int Columns>
-constexpr int words_needed(const mac_tables<Rows, Columns>& tables, int oy, int ox) {
-    return pixel_has_taps(tables, oy, ox) ? tables.row_last[oy] + tables.column_end[ox] : 0;
-}
-
-/// Words of the frame that neither pixel (oy, ox) nor any later one needs.
-template <int Rows, int Columns>
-constexpr int words_released(const mac_tables<Rows, Columns>& tables, int oy, int ox) {
-    return min_of(tables.row_begin[oy] + tables.column_oldest[ox], tables.row_later[oy]);
-}
-
-/// Cycles of pixel (oy, ox) for one group of output channels.
-template <class Config, int Rows, int Columns>
-constexpr int pixel_steps(const mac_tables<Rows, Columns>& tables, int oy, int ox) {
-    const int rows = tables.row_taps[oy], columns = tables.column_taps[ox];
-    const int main_blocks = ceil_div(rows, Config::TapRows) * ceil_div(columns, Config::TapCols);
-    const int rest_blocks = ceil_div(rows, Config::RestRows) * ceil_div(columns, Config::RestCols);
-    return max_of(1, mac_shape<Config>::full * main_blocks + (mac_shape<Config>::rest > 0 ? rest_blocks : 0));
-}
-
-struct mac_timing {
-    long iterations;  // trip count of the loop for one frame
-    int ring_pixels;  // the smallest ring that holds every window
+/// Columns as an axis.
+template <class Config>
+struct column_axis {
+    static constexpr int outputs = Config::OutWidth, inputs = Config::InWidth;
+    static constexpr int kernel = Config::KernelWidth, stride = Config::StrideWidth, pad = Config::PadWidth;
+    static constexpr int pixels = 1, kernel_taps = 1, first_rest = 0;
+    static constexpr int last_words = mac_shape<Config>::in_groups;
 };
 
-/// An output row in the loop's schedule.
-struct row_timing {
-    int loaded;  // words that were taken in before it
-    long cycles;
+/// What the loop has to know of each output index of an axis, in words and addresses, so that it only adds and
+/// compares. A pixel's figures are sums of its row's and its column's.
+template <int Outputs>
+struct axis_table {
+    int taps[Outputs];
+    int weight[Outputs];       // weight address of the first tap, relative to its output channel group
+    int rest_weight[Outputs];  // the same in the remainder pass
+    int word[Outputs];         // ring address of the first tap
+    int rest_word[Outputs];    // the same in the remainder pass
+    int needs[Outputs];        // words of the frame to the end of the last input that it needs; 0 without taps
+    int frees[Outputs];        // words of the frame before the first input that it or any later output needs
 };
 
-/// The schedule of a row, pixel by pixel: it waits for the words of a window, computes, and takes in words all the while.
-/// `loaded` becomes the words taken in after it.
-template <class Config, int Rows, int Columns>
-constexpr long time_row(const mac_tables<Rows, Columns>& tables, int oy, int& loaded, int& ring_pixels) {
+template <class Config, class Walk, class Axis>
+constexpr axis_table<Axis::outputs> make_axis_table() {
     using shape = mac_shape<Config>;
-    long row_cycles = 0;
-    for (int ox = 0; ox < Columns; ++ox) {
-        const int needed = words_needed(tables, oy, ox);
-        const int released = words_released(tables, oy, ox);
-        const int cycles = shape::out_groups * pixel_steps<Config>(tables, oy, ox);
-        const int wait = max_of(0, needed - loaded);
-        const int room = released + Config::RingPixels * shape::in_groups;
-        const int most = max_of(loaded, min_of(shape::frame_words, room));
-        ring_pixels = max_of(ring_pixels, (needed - released) / shape::in_groups);
-        row_cycles += wait + cycles;
-        loaded = min_of(most, loaded + wait + cycles);
+    constexpr int words = Axis::pixels * shape::in_groups;  // from an input to the next one
+    axis_table<Axis::outputs> table{};
+    int later = Axis::inputs;
+    for (int output = Axis::outputs - 1; output >= 0; --output) {
+        const tap_range taps = Walk::taps(output, Axis::inputs, Axis::kernel, Axis::stride, Axis::pad);
+        const int tap = taps.first_kernel * Axis::kernel_taps;
+        const int place = taps.first_input * Axis::pixels % shape::ring_pixels;
+        table.taps[output] = taps.count;
+        table.weight[output] = tap * shape::full;
+        table.rest_weight[output] = Axis::first_rest + tap;
+        table.word[output] = place * shape::full;
+        table.rest_word[output] = place;
+        const int last = taps.first_input + taps.count - 1;
+        table.needs[output] = taps.count > 0 ? last * words + Axis::last_words : 0;
+        // Inputs that no output needs are free with the first one that some output needs.
+        const int first = output == 0 ? 0 : taps.count > 0 ? min_of(later, taps.first_input) : later;
+        table.frees[output] = first * words;
+        later = first;
     }
-    return row_cycles;
+    return table;
 }
 
-/// Whether output row `oy` needs, a number of words later, what `before` needed, and the frame's end stops neither.
-template <class Config, int Rows, int Columns>
-constexpr bool rows_alike(const mac_tables<Rows, Columns>& tables, int before, int oy) {
-    const int later = tables.row_begin[oy] - tables.row_begin[before];
-    return tables.row_taps[before] > 0 && tables.row_taps[oy] == tables.row_taps[before] &&
-           tables.row_last[oy] - tables.row_last[before] == later &&
-           tables.row_later[oy] - tables.row_later[before] == later &&
-           tables.row_later[oy] + Config::RingPixels * mac_shape<Config>::in_groups <= mac_shape<Config>::frame_words;
-}
-
-/// The loop's schedule, row by row. The rows inside an image repeat themselves every StrideHeight rows of a transposed
-/// convolution, every row of another one; those are not gone through again, as compilers stop after a million steps.
+/// Pixels of the smallest ring that holds every window.
 template <class Config, class Walk>
-constexpr mac_timing time_mac() {
+constexpr int smallest_ring() {
+    constexpr axis_table<Config::OutHeight> rows = make_axis_table<Config, Walk, row_axis<Config>>();
+    constexpr axis_table<Config::OutWidth> columns = make_axis_table<Config, Walk, column_axis<Config>>();
+    int within = 0, whole = 0;  // most words that a pixel needs of its last input row, what it frees of that taken off
+    for (int ox = 0; ox < Config::OutWidth; ++ox) {
+        if (columns.taps[ox] == 0) continue;
+        within = max_of(within, columns.needs[ox] - columns.frees[ox]);
+        whole = max_of(whole, columns.needs[ox]);
+    }
+    int words = 1;
+    for (int oy = 0; oy < Config::OutHeight && whole > 0; ++oy) {
+        if (rows.taps[oy] == 0) continue;
+        // An input row is freed pixel by pixel if no later output row needs it.
+        const bool leaves = oy == Config::OutHeight - 1 || rows.frees[oy + 1] > rows.frees[oy];
+        words = max_of(words, rows.needs[oy] - rows.frees[oy] + (leaves ? within : whole));
+    }
+    return ceil_div(words, mac_shape<Config>::in_groups);
+}
+
+/// Registers: what an axis' table says of one output.
+template <class Config, class Axis>
+struct axis_entry {
     using shape = mac_shape<Config>;
-    const mac_tables<Config::OutHeight, Config::OutWidth> tables = make_mac_tables<Config, Walk>();
-    const int period = max_of(1, -Walk::kernel_step(Config::StrideHeight));
-    row_timing rows[Config::OutHeight + 1] = {};
-    mac_timing timing{0, 1};
-    int loaded = 0;
-    for (int oy = 0; oy < Config::OutHeight; ++oy) {
-        const int before = max_of(0, oy - period);
-        rows[oy].loaded = loaded;
-        const bool alike = oy >= period && rows_alike<Config>(tables, before, oy) &&
-                           loaded - rows[before].loaded == tables.row_begin[oy] - tables.row_begin[before];
-        if (alike) {
-            rows[oy].cycles = rows[before].cycles;
-            loaded += rows[before + 1].loaded - rows[before].loaded;
-        } else {
-            rows[oy].cycles = time_row<Config>(tables, oy, loaded, timing.ring_pixels);
-        }
-        timing.iterations += rows[oy].cycles;
-    }
-    timing.iterations += shape::frame_words - loaded;  // words that no window needs are taken in all the same
-    return timing;
+    index_t<Axis::kernel + 1> taps;
+    index_t<shape::group_weights> weight, rest_weight;
+    index_t<shape::main_ring> word;
+    index_t<shape::ring_pixels> rest_word;
+    index_t<Axis::inputs * Axis::pixels * shape::in_groups + 1> needs, frees;
+};
+
+/// One look into the table of an axis.
+template <class Config, class Axis>
+axis_entry<Config, Axis> read_entry(const axis_table<Axis::outputs>& table, const index_t<Axis::outputs>& output) {
+    GAN2HLS_INLINE
+    return {table.taps[output],      table.weight[output], table.rest_weight[output], table.word[output],
+            table.rest_word[output], table.needs[output],  table.frees[output]};
 }
 
-template <class Config, class Walk>
-constexpr mac_timing mac_timing_v = time_mac<Config, Walk>();
+/// Registers: an output pixel.
+template <class Config>
+struct mac_pixel {
+    using shape = mac_shape<Config>;
+    index_t<Config::KernelHeight + 1> rows;  // of taps
+    index_t<Config::KernelWidth + 1> columns;
+    index_t<shape::group_weights> weight, rest_weight;  // addresses of the first tap in either pass
+    index_t<shape::main_ring> word;
+    index_t<shape::ring_pixels> rest_word;
+    index_t<shape::frame_words + 1> needs;                     // words of the frame that must have been read before it
+    index_t<shape::frame_words + shape::row_words + shape::ring_words + 1> room;  // words for which the ring has room
+    bool has_taps;
+    bool last;  // of the frame
+};
+
+/// An address in a memory of Words words from one that is less than Words too high.
+template <int Words>
+index_t<Words> wrap(const index_t<2 * Words>& address) {
+    GAN2HLS_INLINE
+    if (address >= Words) return index_t<Words>(address - Words);
+    return index_t<Words>(address);
+}
+
+template <class Config>
+mac_pixel<Config> make_pixel(const axis_entry<Config, row_axis<Config>>& row,
+                             const axis_entry<Config, column_axis<Config>>& column, bool last) {
+    GAN2HLS_INLINE
+    using shape = mac_shape<Config>;
+    mac_pixel<Config> pixel;
+    pixel.has_taps = row.taps != 0 && column.taps != 0;
+    pixel.rows = row.taps;
+    pixel.columns = column.taps;
+    pixel.weight = row.weight + column.weight;
+    pixel.rest_weight = row.rest_weight + column.rest_weight;
+    pixel.word = wrap<shape::main_ring>(row.word + column.word);
+    pixel.rest_word = wrap<shape::ring_pixels>(row.rest_word + column.rest_word);
+    pixel.needs = 0;
+    if (pixel.has_taps) pixel.needs = row.needs + column.needs;
+    // Right where the next output row does not need the same first input row any more. Where it does, nothing before
+    // that row's end is free, but neither the pixel nor the next one needs a word for which that would make room.
+    pixel.room = row.frees + column.frees + shape::ring_words;
+    pixel.last = last;
+    return pixel;
+}
 
 }  // namespace gan2hls
 

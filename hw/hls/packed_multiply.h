@@ -10,13 +10,14 @@
 #define GAN2HLS_PACKED_MULTIPLY_H
 
 #include "integers.h"
+#include "pragmas.h"
 
 namespace gan2hls {
 
 template <int InBits, bool InSigned, int WeightBits, bool Symmetric, int Lanes>
 void packed_multiply(const signed_t<InBits + !InSigned>& x, const signed_t<WeightBits> (&w)[Lanes],
                      signed_t<InBits + WeightBits> (&products)[Lanes]) {
-#pragma HLS INLINE
+    GAN2HLS_INLINE
     // inlined, so that the tool sees one multiplication and its neighbours
     constexpr int pitch = InBits + WeightBits;
     if constexpr (Lanes == 1) {
@@ -28,12 +29,12 @@ void packed_multiply(const signed_t<InBits + !InSigned>& x, const signed_t<Weigh
 
         signed_t<factor_bits> factor = 0;
         for (int lane = Lanes - 1; lane >= 0; --lane) {
-#pragma HLS UNROLL
+            GAN2HLS_UNROLL
             factor = shift_left<factor_bits>(factor, pitch) + w[lane];
         }
         signed_t<product_bits> rest = multiply<product_bits>(x, factor);
         for (int lane = 0; lane < Lanes; ++lane) {
-#pragma HLS UNROLL
+            GAN2HLS_UNROLL
             // Invariant: `rest` is the product from this lane up, what the lanes below borrowed paid back.
             products[lane] = low_bits<pitch>(rest);
             rest = (rest >> pitch) + (products[lane] < 0 ? 1 : 0);

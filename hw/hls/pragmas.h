@@ -83,4 +83,10 @@
 
 #endif  // GAN2HLS_PRAGMAS
 
+/// Before the declaration of what a loop carries from frame to frame. A test defines it as static, so that C simulation
+/// sets it up only once, as a rewound loop does.
+#ifndef GAN2HLS_STATE
+#define GAN2HLS_STATE
+#endif
+
 #endif

@@ -233,3 +233,10 @@ def replace_stage(pipeline: Pipeline, index: int, **changes: object) -> Pipeline
 
 def with_parameters(pipeline: Pipeline, index: int, **parameters: int) -> Pipeline:
     return replace_stage(pipeline, index, parameters={**pipeline.stages[index].parameters, **parameters})
+
+
+def with_ring(pipeline: Pipeline, index: int, pixels: int) -> Pipeline:
+    """The pipeline with a ring of another size in one stage."""
+    stages = list(pipeline.stages)
+    stages[index] = replace(stages[index], kernel=stages[index].kernel.with_ring(pixels))
+    return replace(pipeline, stages=tuple(stages))

@@ -1,6 +1,7 @@
 """Every kernel in C simulation against torch and NumPy, exactly, over random geometry, types and folds."""
 
 from collections import deque
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from tests.hls.bench import (
     random_mac,
     random_type,
     random_weights,
-    with_parameters,
+    with_ring,
 )
 from tests.ops.mac_cases import draw_fold
 
@@ -73,53 +74,70 @@ def busy_steps(stage: Stage) -> list[int]:
     return [-(-p["OutChannels"] // p["Pe"]) * max(1, count) for count in steps]
 
 
-def oldest_needed(needs: list[list[int]], frame_pixels: int) -> list[int]:
-    """First input pixel that each output pixel or any later one needs."""
+def oldest_needed(needs: list[list[int]], inputs: int) -> list[int]:
+    """First of so many inputs that each output or any later one needs."""
     result: deque[int] = deque()
-    oldest = frame_pixels
+    oldest = inputs
     for window in reversed(needs):
         oldest = min([oldest, *window])
         result.appendleft(oldest)
     return list(result)
 
 
-def waiting(stage: Stage) -> int:
-    """Iterations of a MAC kernel in which it takes words in and computes nothing, from its rules, one by one."""
+def freed(stage: Stage) -> list[int]:
+    """Input pixels before the first that an output pixel or any later one needs.
+
+    An input row goes pixel by pixel with the last output row that needs it. Inputs that no output needs at all go with
+    the first ones that some output needs.
+    """
+    rows, columns = geometry(stage)
+    height, width = stage.parameters.get("InHeight", 1), stage.parameters.get("InWidth", 1)
+    first_row = [0, *oldest_needed(rows, height)[1:], height]
+    first_column = [0, *oldest_needed(columns, width)[1:]]
+    found = [row * width + column * (later > row) for row, later in pairwise(first_row) for column in first_column]
+    exact = oldest_needed(windows(stage), height * width)
+    assert all(held <= oldest for held, oldest in zip(found, exact, strict=True)), "a pixel is freed too early"
+    return found
+
+
+def iterations(stage: Stage) -> int:
+    """Iterations of a MAC kernel for a frame, by its rules, one by one: when it takes a step, and when it reads."""
     p = stage.parameters
-    needs = windows(stage)
-    pixels = p.get("InHeight", 1) * p.get("InWidth", 1)
     groups = -(-p["InChannels"] // p["Simd"])
-    count = loaded = 0
-    for window, released, steps in zip(needs, oldest_needed(needs, pixels), busy_steps(stage), strict=True):
-        while steps:
-            present = loaded >= groups * (max(window, default=-1) + 1)
-            loaded += loaded < groups * min(pixels, released + p["RingPixels"])
-            steps -= present
-            count += not present
-    return count + pixels * groups - loaded
+    words = groups * p.get("InHeight", 1) * p.get("InWidth", 1)
+    needs = [groups * (max(window, default=-1) + 1) for window in windows(stage)] + [words]
+    frees = [groups * pixels for pixels in freed(stage)] + [words]
+    count = pixel = loaded = done = 0
+    steps = busy_steps(stage)
+    while pixel < len(steps) or loaded < words:
+        count += 1
+        step = pixel < len(steps) and loaded >= needs[pixel]
+        wanted = max(needs[pixel], needs[min(pixel + 1, len(steps))])
+        loaded += loaded < wanted and loaded < frees[pixel] + groups * p["RingPixels"]
+        done += step
+        if step and done == steps[pixel]:
+            pixel, done = pixel + 1, 0
+    return count
 
 
 def smallest_ring(stage: Stage) -> int:
-    """Pixels of the largest window."""
-    p = stage.parameters
-    needs = windows(stage)
-    oldest = oldest_needed(needs, p.get("InHeight", 1) * p.get("InWidth", 1))
-    return max([1, *(window[-1] + 1 - start for window, start in zip(needs, oldest, strict=True) if window)])
+    """Pixels that the largest window holds."""
+    held = zip(windows(stage), freed(stage), strict=True)
+    return max([1, *(window[-1] + 1 - start for window, start in held if window)])
 
 
 @pytest.mark.parametrize(("stem", "count"), [("conv_transpose2d", 14), ("conv2d", 12), ("dense", 6)])
 def test_mac_kernels_are_exact(stem: str, count: int, rng: np.random.Generator, tmp_path) -> None:
-    """Results, and iterations: waiting, and busy steps, which are the model's cycles unless loading takes longer."""
+    """Results, and iterations; and busy steps, which are the model's cycles unless loading takes longer."""
     cases = [random_mac(rng, f"case_{index}", stem) for index in range(count)]
     for case in cases[::2]:  # every other one with the smallest ring that can work
-        case.pipeline = with_parameters(case.pipeline, 0, RingPixels=smallest_ring(case.pipeline.stages[0]))
+        case.pipeline = with_ring(case.pipeline, 0, smallest_ring(case.pipeline.stages[0]))
     library = build(cases, tmp_path)
     for case in cases:
         check(library, case)
         stage = case.pipeline.stages[0]
-        busy = sum(busy_steps(stage))
-        assert library.iterations(case) == [busy + waiting(stage)], stage.parameters
-        assert stage.cycles == max(busy, case.pipeline.input.beats)
+        assert library.iterations(case) == [iterations(stage)], stage.parameters
+        assert stage.cycles == max(sum(busy_steps(stage)), case.pipeline.input.beats)
 
 
 def tall(rng: np.random.Generator, name: str) -> Case:
@@ -139,18 +157,18 @@ def tall(rng: np.random.Generator, name: str) -> Case:
     x = random_integers(rng, tensor.int_type, (2, *tensor.shape))
     pipeline = pipeline_of(tensor, [op], [draw_fold(rng, op, tensor)])
     ring = smallest_ring(pipeline.stages[0]) + int(rng.integers(0, 3 * width))
-    pipeline = with_parameters(pipeline, 0, RingPixels=ring)
+    pipeline = with_ring(pipeline, 0, ring)
     return Case(name, pipeline, x, pipeline.graph.run_stream(x).astype(np.int64))
 
 
 def test_rows_that_repeat_themselves(rng: np.random.Generator, tmp_path: Path) -> None:
-    """The trip count of a tall image, whose rows the compiler does not all go through."""
+    """The trip count of a tall image."""
     cases = [tall(rng, f"case_{index}") for index in range(16)]
     library = build(cases, tmp_path)
     for case in cases:
         check(library, case)
         stage = case.pipeline.stages[0]
-        assert library.iterations(case) == [sum(busy_steps(stage)) + waiting(stage)], stage.parameters
+        assert library.iterations(case) == [iterations(stage)], stage.parameters
 
 
 @pytest.mark.parametrize("make", [Conv2d, ConvTranspose2d])

@@ -9,7 +9,7 @@ import pytest
 
 from gan2hls.ir import Fold, IntType, TensorType
 from gan2hls.ops import Conv2d, ConvTranspose2d, Dense, Lookup, Requantize, Reshape, Upsample
-from tests.hls.bench import Case, Library, build, check, pipeline_of, random_integers, with_parameters
+from tests.hls.bench import Case, Library, build, check, pipeline_of, random_integers, with_ring
 from tests.hls.test_kernels import smallest_ring
 
 SIGNED, UNSIGNED = IntType(5, True), IntType(6, False)
@@ -17,46 +17,40 @@ SIGNED, UNSIGNED = IntType(5, True), IntType(6, False)
 # kernel whose pipeline shows it: (header, text, its replacement)
 MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "conv_transpose2d": [
-        (
-            "conv_transpose2d.h",
-            "transposed_walk>(in, out, weights, codebook)",
-            "convolution_walk>(in, out, weights, codebook)",
-        ),
+        ("conv_transpose2d.h", "transposed_walk>(in, out, memories...)", "convolution_walk>(in, out, memories...)"),
         ("mac_engine.h", "sum[l] += product[l];", "sum[l] -= product[l];"),
-        ("mac_engine.h", "first_step = last_step;", "first_step = last_block;"),
+        ("mac_engine.h", "first_step = last_step;", "first_step = last_step && walk.last_group();"),
         ("mac_tables.h", "floor_div(origin, stride)", "floor_div(origin - 1, stride)"),
         ("mac_tables.h", "origin - first * stride", "origin - first * stride - 1"),
-        ("mac_engine.h", "last_block && (pass == last_pass || !has_taps)", "last_block"),
-        ("mac_tables.h", "index == 0 ? 0 : shape::taps * shape::full;", "0;"),
+        ("mac_tables.h", "Axis::first_rest + tap;", "tap;"),
         ("mac_tables.h", "index == 0 ? shape::full : 1;", "shape::full;"),
-        ("mac_engine.h", "tables.row_ring[pass][oy];", "tables.row_ring[0][oy];"),
-        ("mac_engine.h", "store_rest = ring_write", "ring_write"),
+        ("mac_tables.h", "last * words + Axis::last_words", "last * words"),
+        ("mac_tables.h", "return index_t<Words>(address - Words);", "return 0;"),
+        ("mac_walk.h", "last_block() && (shape::rest == 0 || in_rest || !has_taps)", "last_block()"),
+        ("mac_walk.h", "rest ? word_index(pixel.rest_word) : pixel.word;", "pixel.word;"),
+        ("mac_walk.h", "(rest ? pixel.rest_weight : pixel.weight)", "pixel.weight"),
+        ("mac_walk.h", "done ? next_group_weight : group_weight, !done", "group_weight, !done"),
+        ("mac_walk.h", "pixel_done ? next : current", "current"),
+        ("mac_walk.h", "row_word = further(row_word, ", "row_word = further(word, "),
+        ("mac_walk.h", "row_weight += in_rest", "row_weight = weight + in_rest"),
+        ("mac_walk.h", "weight += in_rest ? rest_pass.column_weight : main_pass.column_weight;", "++weight;"),
+        ("mac_walk.h", "return word_index(place - ring_words);", "return 0;"),
+        ("mac_walk.h", "weight_index(next_group_weight + shape::group_weights);", "next_group_weight;"),
+        ("mac_walk.h", "if (words > pixel.room) words = pixel.room;", ""),
+        ("mac_walk.h", "column = read_entry<Config, columns>(column_table, ox);", ""),
+        ("mac_walk.h", "row = read_entry<Config, rows>(row_table, oy);", ""),
+        ("mac_engine.h", "ring_write(rest_ring, int(store_rest), in_word);", ""),
         ("mac_engine.h", "store_group < shape::full", "store_group <= shape::full"),
         ("mac_engine.h", "[unsigned(code)]", "[unsigned(code) ^ 1U]"),
-        ("mac_engine.h", "if (last_step) out.write(y);", "if (last_step && (ox != 1 || oy != 1)) out.write(y);"),
-        ("mac_engine.h", "loaded < released + ring_words)", "loaded < released + ring_words + 1)"),
-        ("mac_engine.h", "row_ring += blocks.row_ring;", ""),
-        ("mac_engine.h", "row_weight += blocks.row_weight;", ""),
-        ("mac_engine.h", "weight += blocks.column_weight;", "++weight;"),
-        ("mac_engine.h", "group_weight += shape::group_weights;", ""),
-        (
-            "mac_engine.h",
-            "if (word >= passes[pass].ring_words) word -= passes[pass].ring_words;",
-            "if (word >= passes[pass].ring_words) word = 0;",
-        ),
+        ("mac_engine.h", "if (last_step) out.write(y);", "if (last_step && !pixels.current.last) out.write(y);"),
         ("packed_multiply.h", "(products[lane] < 0 ? 1 : 0)", "0"),
-        ("mac_engine.h", "[(pe + l) * shape::lanes + lane]", "[pe * shape::lanes + lane]"),
-        ("mac_tables.h", "row_cycles += wait + cycles;", "row_cycles += cycles;"),
+        ("mac_engine.h", "= (pe + l) * shape::lanes + lane;", "= pe * shape::lanes + lane;"),
         ("axis.h", "beat == Beats - 1", "beat == Beats"),
         ("axis.h", "get_lane<bits + 1>(word, lane)", "get_lane<bits + 1>(word, lane_count<Word> - 1 - lane)"),
         ("lanes.h", "word[unsigned(lane)] = lane_integer", "word[unsigned(lane) ^ 1U] = lane_integer"),
     ],
     "conv2d": [
-        (
-            "conv2d.h",
-            "convolution_walk>(in, out, weights, no_codebook)",
-            "transposed_walk>(in, out, weights, no_codebook)",
-        ),
+        ("conv2d.h", "convolution_walk>(in, out, memories...)", "transposed_walk>(in, out, memories...)"),
         ("mac_tables.h", "origin = output * stride - pad;", "origin = output * stride - pad + 1;"),
         ("mac_engine.h", "row < rows && column < columns", "column < columns"),
         ("mac_engine.h", "row < rows && column < columns", "row < rows"),
@@ -64,17 +58,29 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("mac_engine.h", "(row * RowWords + column * ColumnWords) % Words", "column * ColumnWords % Words"),
         ("mac_engine.h", "(row * RowWords + column * ColumnWords) % Words", "row * RowWords % Words"),
         ("mac_engine.h", "if (word >= Words) word -= Words;", "if (word >= Words) word = 0;"),
-        ("mac_engine.h", "rows -= blocks.rows;", "--rows;"),
-        ("mac_engine.h", "columns -= blocks.columns;", "--columns;"),
-        ("mac_engine.h", "word += blocks.column_ring;", "++word;"),
-        ("mac_engine.h", "last_block = !has_taps || ", "last_block = "),
+        ("mac_walk.h", "rows -= in_rest ? rest_pass.rows : main_pass.rows;", "--rows;"),
+        ("mac_walk.h", "columns -= in_rest ? rest_pass.columns : main_pass.columns;", "--columns;"),
+        ("mac_walk.h", "columns = pixel_columns;", "columns = 1;"),
+        ("mac_walk.h", "word = further(word, in_rest ? rest_pass.column_ring : main_pass.column_ring);", "++word;"),
+        ("mac_walk.h", "return !has_taps || ", "return "),
+        ("mac_tables.h", "row.taps != 0 && column.taps != 0", "row.taps != 0"),
     ],
     "window": [
-        ("mac_engine.h", "loaded >= needed && !done", "!done"),
+        ("mac_engine.h", "!done && loaded >= pixels.current.needs", "!done"),
+        ("mac_walk.h", "make_pixel<Config>(row, column, last);", "make_pixel<Config>(row, column, false);"),
+        ("mac_walk.h", "last = last_row && last_column;", "last = last_column;"),
+        ("mac_walk.h", "if (pixel.last) words = mac_shape<Config>::frame_words;", ""),
+        ("mac_walk.h", "if (words < pixel.needs) words = pixel.needs;", ""),
+        ("mac_tables.h", "row.frees + column.frees + shape", "row.frees + shape"),
+        ("mac_tables.h", "row.frees + column.frees + shape", "column.frees + shape"),
+        ("mac_tables.h", "column.frees + shape::ring_words;", "column.frees + shape::ring_words + 1;"),
+        ("mac_engine.h", "            done = false;\n", ""),
+        ("mac_engine.h", "            loaded = 0;\n", ""),
+        ("mac_engine.h", "            store_word = 0;\n", ""),
     ],
     "dense": [
         ("dense.h", "OutWidth = 1", "OutWidth = 2"),
-        ("dense.h", "InHeight = 1", "InHeight = 2"),
+        ("dense.h", "PadWidth = 0", "PadWidth = 1"),
         ("mac_engine.h", "= before + sum[l];", "= ap_int<Config::OutBits - 1>(before + sum[l]);"),
     ],
     "requantize": [
@@ -156,8 +162,8 @@ def healthy_case(stem: str) -> Case:
         tensor, folds = TensorType((6, 4, 5), SIGNED, 1.0), [Fold(2, 2, 1, 2, 2, 1, 2)]
         ops = [Conv2d(random_integers(rng, SIGNED, (4, 4, 5, 3)), 5, stride=(1, 1), padding=(4, 4))]
     elif stem == "window":  # computed faster than its rows come in
-        tensor = TensorType((4, 5, 1), SIGNED, 1.0)
-        ops, folds = [Conv2d(random_integers(rng, SIGNED, (3, 2, 1, 1)), 5)], [Fold(1, 1)]
+        tensor, folds = TensorType((4, 8, 1), SIGNED, 1.0), [Fold(1, 1, 1, 3)]  # no output needs its last column
+        ops = [Conv2d(random_integers(rng, SIGNED, (3, 1, 1, 1)), 5, stride=(1, 2), padding=(1, 0))]
     elif stem == "dense":
         tensor = TensorType((1, 1, 5), SIGNED, 1.0)
         ops = [Dense(random_integers(rng, SIGNED, (1, 1, 5, 3)), 5)]
@@ -181,7 +187,7 @@ def healthy_case(stem: str) -> Case:
         ops = [Upsample((1, 1)), Upsample((1, 1))]
     pipeline = pipeline_of(tensor, ops, folds)
     if "RingPixels" in pipeline.stages[0].parameters:
-        pipeline = with_parameters(pipeline, 0, RingPixels=smallest_ring(pipeline.stages[0]))
+        pipeline = with_ring(pipeline, 0, smallest_ring(pipeline.stages[0]))
     x = random_integers(rng, SIGNED, (2, *tensor.shape))
     if stem == "dense":  # the largest sums that can be
         channel = np.abs(ops[0].weights[0, 0]).sum(0).argmax()
@@ -213,7 +219,7 @@ def test_seeded_bugs_are_found(stems: tuple[str, ...], tmp_path: Path) -> None:
         for case in healthy
         for index, edit in enumerate(MUTATIONS[case.name])
     ]
-    library = build([*healthy, *mutants], tmp_path, "-w")
+    library = build([*healthy, *mutants], tmp_path, "-w", "-DGAN2HLS_STATE=static")
     for case in healthy:
         check(library, case)
     assert not [mutant.edit for mutant in mutants if survives(library, mutant)]
