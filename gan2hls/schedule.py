@@ -6,7 +6,7 @@ counted from the one that takes the first beat of any input.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gan2hls.engine import make_engine
@@ -178,12 +178,24 @@ def predict(
     else:
         for _ in range(max(2, frames)):
             run.frame()
-    begun, ends = run.begun, run.ends
+    busy = {stage.name: stage.cycles for stage in pipeline.kernels}
+    return predicted(run, busy, {name: run.ends[stream] for name, stream in pipeline.outputs.items()})
+
+
+def predicted(run: Run, busy: Mapping[str, int], ends: Mapping[str, Sequence[int]]) -> Prediction:
+    """What a run says.
+
+    Args:
+        run: of two frames at least.
+        busy: by stage, cycles a frame in which it works.
+        ends: by output of the graph, when its frames ended in the run.
+    """
+    begun = run.begun
     return Prediction(
         run.finished[0] - begun,
         run.interval,
         tuple(cycle - begun for cycle in run.finished),
         len(run.finished) > 2 and run.steady,
-        {stage.name: stage.cycles / run.interval for stage in pipeline.kernels},
-        {name: tuple(cycle - begun for cycle in ends[stream]) for name, stream in pipeline.outputs.items()},
+        {name: cycles / run.interval for name, cycles in busy.items()},
+        {name: tuple(cycle - begun for cycle in cycles) for name, cycles in ends.items()},
     )

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from gan2hls.arguments import Arrays, named_arrays, side_by_side
-from gan2hls.backends.depths import fork_depths
 from gan2hls.backends.render import render
 from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
+from gan2hls.hls_depths import size_streams
 from gan2hls.ir import Memory
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.names import top_problem
@@ -151,7 +151,7 @@ def _port_names(pipeline: Pipeline) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True)
 class _Dataflow:
-    """A pipeline as C++ has it. A FIFO is no process: the streams before and behind it are one, as deep as both.
+    """A pipeline as C++ has it: without the FIFOs of the RTL, its streams as deep as they have to be.
 
     Attributes:
         stages: those that are processes.
@@ -166,19 +166,11 @@ class _Dataflow:
 
     @staticmethod
     def of(pipeline: Pipeline) -> "_Dataflow":
-        processes, fifos = pipeline.kernels, pipeline.sizes.fifos
-        before = {fifo.outputs[0]: fifo.inputs[0] for fifo in pipeline.stages if fifo not in processes}
-        forked = fork_depths(pipeline)
-        stages = [replace(stage, inputs=tuple(before.get(n, n) for n in stage.inputs)) for stage in processes]
-        streams = []
-        for name, stream in pipeline.streams.items():
-            if name not in before:
-                streams.append((stream, max(STREAM_DEPTH + fifos.get(name, 0), forked.get(name, 0))))
-        masters = tuple(
-            replace(bus, stream=pipeline.streams[before.get(bus.stream.name, bus.stream.name)])
-            for bus in pipeline.masters
-        )
-        return _Dataflow(stages, streams, pipeline.slaves, masters)
+        depths = size_streams(pipeline).depths or {}
+        bare = pipeline.without_fifos()
+        stages = [replace(stage, kernel=stage.kernel.in_cpp()) for stage in bare.stages]
+        streams = [(stream, depths.get(name, STREAM_DEPTH)) for name, stream in bare.streams.items()]
+        return _Dataflow(stages, streams, bare.slaves, bare.masters)
 
 
 def _rows(memories: dict[str, Memory]) -> dict[str, list[list[int]]]:

@@ -21,8 +21,10 @@ import numpy as np
 
 from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div, clog2, signed_bits
-from gan2hls.kernels.base import Fold, Kernel, Memory, Reads
+from gan2hls.kernels.base import Fold, Kernel, Memory
+from gan2hls.kernels.iterations import Iterations
 from gan2hls.kernels.mac_counts import count_mac
+from gan2hls.kernels.mac_loop import MacLoop
 from gan2hls.kernels.mac_rules import Timetable, mac_engine
 from gan2hls.kernels.rules import Rule
 from gan2hls.kernels.walk import AxisWalk
@@ -228,11 +230,19 @@ class MacKernel(Kernel):
     def rules(self) -> tuple[Rule, ...]:
         return mac_engine(self._timetable, self.ring_pixels * self._pixel_words, self._out_groups, self.delay)
 
-    def reads(self) -> tuple[Reads, ...]:
-        """A word is read in each iteration in which the ring has room, needed or not, and a pixel waits for its own."""
+    @cached_property
+    def _loop(self) -> MacLoop:
         need, held = (pixels * self._pixel_words for pixels in self.windows)
-        most = np.minimum(held + self.ring_pixels * self._pixel_words, self.input.beats)
-        return (Reads(need.repeat(self._out_groups), np.maximum(need, most).repeat(self._out_groups)),)
+        used = np.multiply.outer(self.rows.count, self.columns.count).ravel() > 0
+        steps = self.pixel_steps.ravel()
+        return MacLoop(np.where(used, need, 0), held, steps, self._out_groups, self.input.beats)
+
+    def in_cpp(self) -> "MacKernel":
+        """Its ring holds what a pixel and the next one need, more is never read: what comes early waits in the stream."""
+        return self.with_ring(ceil_div(self._loop.most_held, self._pixel_words))
+
+    def iterations(self) -> Iterations:
+        return self._loop.iterations(self.ring_pixels * self._pixel_words)
 
     # -- memories -----------------------------------------------------------------------------------------------------
 
