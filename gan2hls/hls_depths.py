@@ -9,11 +9,16 @@ is that of the RTL's buffers (`sizing`), in the model of the C++ (`hls_schedule`
 from collections.abc import Hashable
 from dataclasses import replace
 
-from gan2hls.hls_schedule import HlsModel
+from gan2hls.hls_schedule import HlsModel, predict_hls
 from gan2hls.kernels.iterations import Process
 from gan2hls.network import Network
 from gan2hls.pipeline import STREAM_DEPTH, Pipeline
+from gan2hls.schedule import Prediction
 from gan2hls.sizing import Knob, Sizing
+
+
+LARGE_STEPS = 32
+"""Steps in which the depth of a stream is sought in a pipeline of more than `sizing.MANY_BEATS`: as a share of it."""
 
 
 def size_streams(pipeline: Pipeline) -> Pipeline:
@@ -25,6 +30,11 @@ def size_streams(pipeline: Pipeline) -> Pipeline:
     if pipeline.depths is not None:
         return pipeline
     return replace(pipeline, depths=_HlsSizing(HlsModel(pipeline)).depths())
+
+
+def hls_prediction(pipeline: Pipeline, frames: int | None = None) -> Prediction:
+    """Latency and interval of a pipeline's C++ (`hls_schedule.predict_hls`), its streams sized first if they are not."""
+    return predict_hls(size_streams(pipeline), frames)
 
 
 class _HlsSizing(Sizing):
@@ -55,3 +65,11 @@ class _HlsSizing(Sizing):
 
     def _halves(self, knob: Knob) -> bool:
         return False
+
+    def _is_found(self, small: int, enough: int) -> bool:
+        """Of a large pipeline, a stream that holds a few per cent more than it has to is not sought any longer."""
+        return enough - small <= max(1, enough // LARGE_STEPS if self._is_large else 1)
+
+    def _trim(self, knobs: list[Knob], first: int, end: int | None) -> None:
+        if not self._is_large:
+            super()._trim(knobs, first, end)

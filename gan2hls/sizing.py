@@ -332,6 +332,10 @@ class Sizing(ABC):
                 if (interval := self._interval(first, end)) > self.target:
                     self._grow(replace(knob, most=size - 1), interval, first, end)
 
+    def _is_found(self, small: int, enough: int) -> bool:
+        """Whether `enough` is taken, where `small` is too small."""
+        return enough - small <= 1
+
     def _halves(self, knob: Knob) -> bool:
         """Whether the interval falls in no straight pieces with the knob's size."""
         return knob.forked
@@ -349,7 +353,7 @@ class Sizing(ABC):
         near = hint is not None  # the same one before something else grew, or one of a block like this
         if hint is not None:
             guess = hint
-        while enough - small > 1:
+        while not self._is_found(small, enough):
             knob.set(size := min(max(guess, small + 1), enough - 1))
             found = self._interval(first, end)
             if found <= self.target:
