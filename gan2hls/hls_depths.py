@@ -42,6 +42,7 @@ class _HlsSizing(Sizing):
 
     def __init__(self, model: HlsModel) -> None:
         super().__init__(model.pipeline, model.interval_cycles, {})
+        self._told_above = 0.0  # frames that leave in time while more of them wait do so for ever
         self._model = model
 
     def depths(self) -> dict[str, int]:

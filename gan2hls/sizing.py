@@ -5,8 +5,7 @@ follow it, what enters them always waiting, at the target. A branch that waits f
 a part takes is a timed network's to say (`Sizing._network`), so that both languages share the search.
 
 A larger part is never faster than a smaller one within it. So a search first looks no further than a few kernels, which
-gives sizes that are needed at least, and most often are enough: the whole pipeline is run once to see that. Only where
-it is not, the sizes are sought anew with all that follows.
+gives sizes that are needed at least, and mostly enough; where they are not, they are sought anew with all that follows.
 """
 
 import math
@@ -121,6 +120,7 @@ class Sizing(ABC):
         self.pipeline = pipeline
         self.stages = pipeline.stages
         self.target = target
+        self._told_above: float = target  # cycles a frame, see `_is_told`
         self.sizes = Sizes(dict(rings), {})
         self._known: dict[tuple[Hashable, bool], float] = {}
         self._found: dict[Port | str | None, int] = {}
@@ -277,17 +277,17 @@ class Sizing(ABC):
         An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
         others are almost as slow. Frames that enter at the pace that is wanted show at once whether they leave at it.
         """
-        return _settled(Run(network.with_ends(period=self.target)), self.target)
+        return _settled(Run(network.with_ends(period=self.target)), self.target, self._told_above)
 
     def _free(self, network: Network) -> float:
         """Cycles from frame to frame with inputs that always wait; infinite if none ever ends."""
         run = Run(network)
-        interval = _settled(run, self.target)
+        interval = _settled(run, self.target, self._told_above)
         if interval == math.inf or run.steady:
             return interval
         # Kernels that are almost equally fast take many frames to fill the buffers between them, or to drain them.
         late = Run(network.with_ends(start=_LATE))
-        drained = _settled(late, self.target)
+        drained = _settled(late, self.target, self._told_above)
         return drained if late.steady else max(interval, drained)
 
     # -- search -------------------------------------------------------------------------------------------------------
@@ -377,23 +377,23 @@ def _beats(streams: Iterable[Stream | TimedStream]) -> int:
     return sum(stream.beats for stream in streams)
 
 
-def _falls_behind(finished: list[int], target: int) -> bool:
-    """Whether frames leave too late, by the same number of cycles more each time, while the buffers still fill.
+def _is_told(finished: list[int], least: float) -> bool:
+    """Whether frames leave by the same number of cycles later each time, more than `least`, while buffers still fill.
 
-    Rarely they leave in time once the buffers are full: only where many frames take long is this taken for an answer.
+    Rarely they do not once the buffers are full: only where many frames take long is this taken for an answer.
     """
     intervals = [after - before for before, after in pairwise(finished[-4:])]
-    return len(intervals) == 3 and len(set(intervals)) == 1 and intervals[0] > target
+    return len(intervals) == 3 and len(set(intervals)) == 1 and intervals[0] > least
 
 
-def _settled(run: Run, target: int) -> float:
+def _settled(run: Run, target: int, least: float) -> float:
     try:
         run.frame()
         most = MANY_FRAMES + 2 * ceil_div(run.finished[0] - run.network.start, target)
         hasty = _beats(run.network.streams) > MANY_BEATS
         while len(run.finished) < most:
             run.frame()
-            if len(run.finished) > 2 and (run.steady or (hasty and _falls_behind(run.finished, target))):
+            if len(run.finished) > 2 and (run.steady or (hasty and _is_told(run.finished, least))):
                 return run.interval
     except StandstillError:
         return math.inf
