@@ -1,9 +1,9 @@
-"""The C++ under an HLS tool's schedule against the RTL of the same folding: cycles a frame, latency, and bits of buffers.
+"""The C++ under an HLS tool's schedule against the RTL of the same folding: cycles a frame, latency, bits of buffers.
 
     python benchmarks/hls.py
 
-Both by the models of time, in one run: the RTL's is what Verilator counts, the C++'s what C simulation's traces say. Bits
-are compared alike: the words of all rings, and what all streams hold, in the RTL the two beats of each kernel's output
+Both by the models of time, in one run: the RTL's is what Verilator counts, the C++'s goes by C simulation's traces.
+Bits are compared alike: the words of all rings, and what all streams hold: in the RTL two beats of each output
 and its FIFOs, in C++ the depths of the streams.
 """
 
@@ -18,11 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for the other benchmarks
-
 import gan2hls
-from benchmarks.folding import networks
 from gan2hls.assembly import make_pipeline
 from gan2hls.folding import choose_folding
 from gan2hls.hls_depths import size_streams
@@ -32,6 +28,7 @@ from gan2hls.kernels import Kernel
 from gan2hls.pipeline import STREAM_DEPTH, Pipeline
 from gan2hls.schedule import predict
 
+ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "hls.json"
 BUDGETS = (32, 128, 512)
 WIDTHS = (8, 4)
@@ -111,6 +108,9 @@ def dcgan(channels: tuple[int, ...] = (100, 512, 256, 128, 64, 3)) -> nn.Module:
 
 def graphs() -> Iterator[tuple[str, str, Graph]]:
     """Name, widths and integer graph; weights are random where a network is no one's generator."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from folding import networks
+
     for name, widths, graph in networks():
         if widths in ("W8A8", "W4A4"):
             yield name, widths, graph

@@ -2,8 +2,8 @@
 
 The fewest iterations that a frame can take are those of the process that has most. Words that come before their kernel
 wants them wait in the stream, as its ring takes in no more than the next pixel needs; and where a value forks, the
-shorter branch holds what the longer one still has (T. Parks, "Bounded scheduling of process networks", 1995). The search
-is that of the RTL's buffers (`sizing`), in the model of the C++ (`hls_schedule`).
+shorter branch holds what the longer one still has (T. Parks, "Bounded scheduling of process networks", 1995). The
+search is that of the RTL's buffers (`sizing`), in the model of the C++ (`hls_schedule`).
 """
 
 from collections.abc import Hashable
@@ -15,7 +15,6 @@ from gan2hls.network import Network
 from gan2hls.pipeline import STREAM_DEPTH, Pipeline
 from gan2hls.schedule import Prediction
 from gan2hls.sizing import Knob, Sizing
-
 
 LARGE_STEPS = 32
 """Steps in which the depth of a stream is sought in a pipeline of more than `sizing.MANY_BEATS`: as a share of it."""
@@ -33,7 +32,7 @@ def size_streams(pipeline: Pipeline) -> Pipeline:
 
 
 def hls_prediction(pipeline: Pipeline, frames: int | None = None) -> Prediction:
-    """Latency and interval of a pipeline's C++ (`hls_schedule.predict_hls`), its streams sized first if they are not."""
+    """Latency and interval of a pipeline's C++ (`hls_schedule.predict_hls`), its streams sized first."""
     return predict_hls(size_streams(pipeline), frames)
 
 

@@ -63,7 +63,9 @@ class HlsModel:
                 streams[name] = Stream(name, beats)
             return numbers[name]
 
-        def part(name: str, iterations: Iterations, inputs: Sequence[str], outputs: Sequence[str], beats: int = 0) -> None:
+        def part(
+            name: str, iterations: Iterations, inputs: Sequence[str], outputs: Sequence[str], beats: int = 0
+        ) -> None:
             held = [depths.get(output, STREAM_DEPTH) for output in outputs]
             ins, outs = (
                 tuple(number(n, beats or self.pipeline.streams[n].beats) for n in names) for names in (inputs, outputs)

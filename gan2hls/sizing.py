@@ -274,8 +274,8 @@ class Sizing(ABC):
     def _paced(self, network: Network) -> float:
         """Cycles from frame to frame if they enter no faster than the target; infinite if none ever ends.
 
-        An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
-        others are almost as slow. Frames that enter at the pace that is wanted show at once whether they leave at it.
+        An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many
+        frames if others are almost as slow. Frames that enter at the wanted pace show at once if they leave at it.
         """
         return _settled(Run(network.with_ends(period=self.target)), self.target, self._told_above)
 

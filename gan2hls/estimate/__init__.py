@@ -56,8 +56,8 @@ class Estimate:
         unseen_percent: errors of LUTs and flip-flops on networks that the model did not see, as `Model.errors`.
         tools: what counted the networks that it was fitted to, name → version.
         notes: what must be known beside the figures.
-        hls_latency_cycles, hls_interval_cycles: of the C++ under an HLS tool's schedule, by the model of its loops; None
-            where its streams are not sized. All other figures are the RTL's.
+        hls_latency_cycles, hls_interval_cycles: of the C++ under an HLS tool's schedule, by the model of its loops;
+            None where that was not asked. All other figures are the RTL's.
     """
 
     target: str

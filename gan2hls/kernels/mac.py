@@ -238,7 +238,7 @@ class MacKernel(Kernel):
         return MacLoop(np.where(used, need, 0), held, steps, self._out_groups, self.input.beats)
 
     def in_cpp(self) -> "MacKernel":
-        """Its ring holds what a pixel and the next one need, more is never read: what comes early waits in the stream."""
+        """Its ring holds what a pixel and the next one need: what comes early waits in the stream before it."""
         return self.with_ring(ceil_div(self._loop.most_held, self._pixel_words))
 
     def iterations(self) -> Iterations:

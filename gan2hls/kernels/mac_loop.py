@@ -61,7 +61,9 @@ class MacLoop:
             had.append(loaded)
         took = np.array(waits) + busy
         starts = np.concatenate([[0], np.cumsum(took)])
-        reads = np.diff([0, *had, self.words])  # while each pixel waits and is computed, one an iteration; then the rest
+        reads = np.diff(
+            [0, *had, self.words]
+        )  # while each pixel waits and is computed, one an iteration; then the rest
         first = np.cumsum(reads) - reads
         read = np.repeat(starts - first, reads) + np.arange(self.words)
         written = (starts[1:] - busy)[:, None] + self.steps[:, None] * np.arange(1, self.groups + 1) - 1

@@ -128,7 +128,7 @@ def interval(pipeline: Pipeline) -> float:
 
 
 def test_depths_are_as_small_as_they_can_be(rng: np.random.Generator) -> None:
-    """Frames follow each other as the slowest loop takes them; one word less anywhere costs cycles, or all stands still."""
+    """Frames follow each other as the slowest loop takes them; a word less costs cycles, or all stands still."""
     tried = slower = stood = 0
     for pipeline in [residual(rng, 8), *pipelines(rng, 6)]:
         sized = size_streams(pipeline)
@@ -165,9 +165,7 @@ def test_a_standstill_says_who_waits_for_whom(rng: np.random.Generator) -> None:
 # -- projects ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_project_keeps_its_depths(
-    rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_keeps_its_depths(rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = residual(rng, 8)
     project = build(pipeline.graph, tmp_path / "project", multipliers=4)
     assert project.pipeline.depths == size_streams(pipeline).depths and project.pipeline.depths
@@ -182,7 +180,7 @@ def test_a_project_keeps_its_depths(
 
 def test_what_is_too_large_is_said(rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = size_streams(residual(rng, 8))
-    name, depth = max((pipeline.depths or {}).items(), key=lambda item: item[1])
+    name = next(iter(pipeline.depths or {}))
     huge = replace(pipeline, depths={name: 10_000_000})
     assert f"in C++ the stream {name} between " in message_of(check_fifos, huge, "gw1nr-9")
     assert "10,000,000 words × " in message_of(check_fifos, huge, "gw1nr-9")
@@ -190,5 +188,7 @@ def test_what_is_too_large_is_said(rng: np.random.Generator, tmp_path: Path, mon
     with pytest.raises(UserError, match=r"u_\w+ takes [\d,]+ iterations a frame; its loop counts to 99 at most"):
         write_hls(pipeline, tmp_path / "hls")
     monkeypatch.setattr("gan2hls.backends.hls._WIDEST", 9)
-    with pytest.raises(UserError, match=r"the stream to u_\w+ has \d lanes? of \d+ bits; use fewer, ap_uint holds 9 bits"):
+    with pytest.raises(
+        UserError, match=r"the stream to u_\w+ has \d lanes? of \d+ bits; use fewer, ap_uint holds 9 bits"
+    ):
         write_hls(pipeline, tmp_path / "hls")

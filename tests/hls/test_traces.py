@@ -3,26 +3,18 @@
 import ctypes
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from gan2hls.assembly import make_pipeline
-from gan2hls.backends.hls import write_hls
-from gan2hls.errors import ToolError
-from gan2hls.hls_depths import size_streams
-from gan2hls.hls_schedule import HlsModel, predict_hls
-from gan2hls.ir import Fold, Graph, IntType, Node, TensorType
-from gan2hls.network import StandstillError
+from gan2hls.hls_schedule import HlsModel
+from gan2hls.ir import IntType, TensorType
 from gan2hls.ops import Add, Concat, Constant, Lookup, Reshape, Slice, Upsample
 from gan2hls.pipeline import Pipeline
-from gan2hls.simulate import compile_csim, run_csim
-from tests.fuzz.chains import draw_chain, draw_folding, draw_frames
-from tests.fuzz.graphs import Builder, draw_graph
+from tests.fuzz.chains import draw_folding, draw_frames
+from tests.fuzz.graphs import Builder
 from tests.hls.bench import Case, build
-from tests.hls.test_time import residual
 from tests.ops.contract import draw_type
 
 FRAMES = 2
@@ -90,7 +82,9 @@ def without_weights(rng: np.random.Generator) -> Pipeline:
     three = builder.put(Constant(rng.integers(-128, 128, shape.shape), shape))
     joined = builder.put(Concat(), one, two, three)
     tensor = builder.types[joined]
-    result = builder.put(Upsample((int(rng.integers(1, 4)), int(rng.integers(1, 4)))), builder.put(Add(), joined, joined))
+    result = builder.put(
+        Upsample((int(rng.integers(1, 4)), int(rng.integers(1, 4)))), builder.put(Add(), joined, joined)
+    )
     sides = [side for side in range(1, width + 1) if width % side == 0]
     result = builder.requantize(result, S8)
     side = int(rng.choice(sides))
@@ -101,6 +95,6 @@ def without_weights(rng: np.random.Generator) -> Pipeline:
 
 
 def test_kernels_without_weights(rng: np.random.Generator, tmp_path: Path) -> None:
-    seen = check([without_weights(rng) for _ in range(12)], rng, tmp_path)
+    seen = check([without_weights(rng) for _ in range(5)], rng, tmp_path)
     assert seen >= {"add", "concat", "constant", "lookup", "requantize", "slice", "stream_fork", "upsample"}
     assert seen >= {"reshape", "width_converter"}
