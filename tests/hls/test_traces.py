@@ -3,18 +3,26 @@
 import ctypes
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gan2hls.assembly import make_pipeline
-from gan2hls.hls_schedule import HlsModel
-from gan2hls.ir import IntType, TensorType
-from gan2hls.ops import Add, Concat, Constant, Lookup, Reshape, Slice, Upsample
+from gan2hls.backends.hls import write_hls
+from gan2hls.errors import ToolError
+from gan2hls.hls_depths import size_streams
+from gan2hls.hls_schedule import HlsModel, predict_hls
+from gan2hls.ir import Graph, IntType, Node, TensorType
+from gan2hls.network import StandstillError
+from gan2hls.ops import Add, Concat, Constant, Dense, Lookup, Reshape, Slice, Upsample
 from gan2hls.pipeline import Pipeline
-from tests.fuzz.chains import draw_folding, draw_frames
-from tests.fuzz.graphs import Builder
+from gan2hls.simulate import compile_csim, run_csim
+from tests.fuzz.chains import draw_chain, draw_folding, draw_frames
+from tests.fuzz.graphs import Builder, draw_graph
 from tests.hls.bench import Case, build
+from tests.hls.test_time import residual
 from tests.ops.contract import draw_type
 
 FRAMES = 2
@@ -98,3 +106,51 @@ def test_kernels_without_weights(rng: np.random.Generator, tmp_path: Path) -> No
     seen = check([without_weights(rng) for _ in range(5)], rng, tmp_path)
     assert seen >= {"add", "concat", "constant", "lookup", "requantize", "slice", "stream_fork", "upsample"}
     assert seen >= {"reshape", "width_converter"}
+
+
+def one_input(rng: np.random.Generator) -> Graph:
+    while len((graph := draw_graph(rng)).input_types) > 1 or len(graph.outputs) > 1:
+        pass
+    return graph
+
+
+def test_kernels_with_weights(rng: np.random.Generator, tmp_path: Path) -> None:
+    dense = Graph.chain(  # which chains seldom have
+        TensorType((1, 1, 7), S8, 1.0), (Node("layer", Dense(rng.integers(-8, 8, (1, 1, 7, 5)), 8)),), (7,), (5,)
+    )
+    graphs = [dense, *(draw_chain(rng) for _ in range(6)), *(one_input(rng) for _ in range(2))]
+    seen = check([make_pipeline(graph, draw_folding(rng, graph)) for graph in graphs], rng, tmp_path)
+    assert seen >= {"conv2d", "conv_transpose2d", "dense"}
+
+
+def stands_still(pipeline: Pipeline) -> bool:
+    try:
+        predict_hls(pipeline)
+    except StandstillError:
+        return True
+    return False
+
+
+def test_what_the_model_says_stands_still_deadlocks(rng: np.random.Generator, tmp_path: Path) -> None:
+    """With the words that the model asks for it runs; with three less it does not.
+
+    In hardware an iteration does all that it does at once. In C simulation a fork gives a word to one branch before it
+    waits for room in the other one, and an add takes a word of the skip before it waits for the other: two words more.
+    """
+    pipeline = size_streams(residual(rng, 8))
+    depths = dict(pipeline.depths or {})
+    name = max(depths, key=lambda name: depths[name])  # of the skip
+    while not stands_still(replace(pipeline, depths={**depths, name: depths[name] - 1})):
+        depths[name] -= 1
+    x = draw_frames(rng, pipeline.graph.input, FRAMES)
+    for less in (0, 3):
+        folder = tmp_path / str(less)
+        write_hls(replace(pipeline, depths={**depths, name: depths[name] - less}), folder, name="generator")
+        compile_csim(folder, "generator", tmp_path / f"{less}.so", log=tmp_path / "log")
+        if less:
+            with pytest.raises(
+                ToolError, match=rf"deadlock: .* waits to write full {name} \(depth {depths[name] - 3}\)"
+            ):
+                run_csim(tmp_path / "3.so", pipeline, x)
+        else:
+            np.testing.assert_array_equal(run_csim(tmp_path / "0.so", pipeline, x), pipeline.graph.run_stream(x))
