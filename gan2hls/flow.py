@@ -35,6 +35,7 @@ from gan2hls.files import (
     write_json,
 )
 from gan2hls.flow_config import FlowConfig
+from gan2hls.hls_depths import size_streams
 from gan2hls.inputs import calibration_inputs, input_contents, latent_source, load_float_model
 from gan2hls.integerize import integerize, proxy_distance
 from gan2hls.ir import Fold, Graph
@@ -236,7 +237,7 @@ class Run:
         return self._made(graph, self._chosen_folding(graph))
 
     def _made(self, graph: Graph, folding: dict[str, Fold]) -> Pipeline:
-        pipeline = make_pipeline(graph, folding)
+        pipeline = size_streams(make_pipeline(graph, folding))
         check_fifos(pipeline, self.config.folding.target)
         return pipeline
 

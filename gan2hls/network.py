@@ -63,6 +63,7 @@ class Network:
         start: cycle before which nothing leaves; a late one lets all buffers fill first.
         period: cycles from frame to frame that enter, at least. The second one is there with the first, so that kernels
             are as far ahead as they would be if their input always waited.
+        what: comes to a standstill, where it does.
 
     Attributes:
         rules: wired, those of the ends too.
@@ -74,7 +75,16 @@ class Network:
         gate: track of the cycles from which on frames may leave.
     """
 
-    def __init__(self, streams: Sequence[Stream], parts: Sequence[Part], start: int = 0, period: int = 0) -> None:
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        parts: Sequence[Part],
+        start: int = 0,
+        period: int = 0,
+        *,
+        what: str = "the pipeline",
+    ) -> None:
+        self.what = what
         self.streams = tuple(streams)
         self.parts = tuple(parts)
         written = {index for part in parts for index in part.outputs}
@@ -136,7 +146,7 @@ class Network:
 
     def with_ends(self, start: int = 0, period: int = 0) -> "Network":
         """The same network, with other sources and sinks."""
-        return Network(self.streams, self.parts, start, period)
+        return Network(self.streams, self.parts, start, period, what=self.what)
 
     @cached_property
     def program(self) -> np.ndarray:
@@ -179,7 +189,7 @@ class Network:
             index = writer[waits[index][0]]
         circle = seen[seen.index(index) :]
         told = dict.fromkeys(text for rule in circle if (text := self._waiting(rule, *waits[rule])))
-        return StandstillError(f"the pipeline comes to a standstill: {', '.join(told)}")
+        return StandstillError(f"{self.what} comes to a standstill: {', '.join(told)}")
 
     def _waiting(self, index: int, track: int, entries: int) -> str:
         """Who waits for what, or "" where a part waits for itself."""

@@ -92,10 +92,13 @@ class Sizes:
         rings: input pixels that each ring holds, by the name of its stage.
         fifos: beats that the FIFO in a stream holds, by the stream's name; a stream without one holds the two beats of
             the kernel that writes it.
+        streams: words that each stream of the C++ holds, by name, of those that hold more than `STREAM_DEPTH`; None
+            where nobody has sought them.
     """
 
     rings: dict[str, int] = field(default_factory=dict)
     fifos: dict[str, int] = field(default_factory=dict)
+    streams: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class Pipeline:
         stages: each after those that feed it.
         streams: by name; the port of a stream is that of its writer, or of its reader where it enters the design.
         inputs, outputs: the stream of each of the graph's inputs and outputs, by its name there.
+        depths: `Sizes.streams`.
     """
 
     graph: Graph
@@ -131,6 +135,7 @@ class Pipeline:
     streams: Mapping[str, Stream]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    depths: Mapping[str, int] | None = None
 
     def verify(self) -> "Pipeline":
         """Return the pipeline, each stream of which has one writer and one reader that agree in what goes through it.
@@ -202,23 +207,26 @@ class Pipeline:
 
     @property
     def sizes(self) -> Sizes:
-        """Sizes of the rings and FIFOs."""
+        """Sizes of the rings and FIFOs, and of the streams of the C++."""
         rings = {stage.name: stage.kernel.ring_pixels for stage in self.stages if stage.kernel.ring_pixels}
         fifos = {stage.inputs[0]: stage.kernel.depth for stage in self.stages if isinstance(stage.kernel, Fifo)}
-        return Sizes(rings, fifos)
+        return Sizes(rings, fifos, None if self.depths is None else dict(self.depths))
 
     def with_sizes(self, sizes: Sizes) -> "Pipeline":
-        """The pipeline with rings and FIFOs of these sizes, and no other FIFOs.
+        """The pipeline with rings, FIFOs and streams of these sizes, and no other FIFOs.
 
         Raises:
-            UserError: a size for what the pipeline has not, or below 0.
+            UserError: a size for what the pipeline has not, below 0, or of a stream below `STREAM_DEPTH`.
         """
         bare = self.without_fifos()
         rings = {stage.name for stage in bare.stages if stage.kernel.ring_pixels}
-        unknown = [*(sizes.rings.keys() - rings), *(sizes.fifos.keys() - bare.streams.keys())]
+        depths = sizes.streams or {}
+        unknown = [*(sizes.rings.keys() - rings), *((sizes.fifos.keys() | depths.keys()) - bare.streams.keys())]
         raise_problems(f"sizes: {name!r} is no buffer of the pipeline" for name in sorted(unknown))
         given = {**sizes.rings, **sizes.fifos}
         raise_problems(f"sizes: {name} can not hold {size}" for name, size in given.items() if size < 0)
+        low = {name: depth for name, depth in depths.items() if depth < STREAM_DEPTH}
+        raise_problems(f"sizes: stream {name} of the C++ can not hold {depth}" for name, depth in low.items())
         stages: list[Stage] = []
         streams = dict(bare.streams)
 
@@ -237,7 +245,8 @@ class Pipeline:
             kernel = stage.kernel.with_ring(ring) if ring and ring != stage.kernel.ring_pixels else stage.kernel
             stages.append(replace(stage, kernel=kernel, inputs=read))
         outputs = {name: fifo(stream) for name, stream in bare.outputs.items()}
-        return replace(bare, stages=tuple(stages), streams=streams, outputs=outputs).verify()
+        made = replace(bare, stages=tuple(stages), streams=streams, outputs=outputs, depths=sizes.streams)
+        return made.verify()
 
     def without_fifos(self) -> "Pipeline":
         """The pipeline without FIFOs."""

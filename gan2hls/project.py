@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gan2hls.estimate import Estimate, estimate
 from gan2hls.estimate.buffers import check_fifos
 from gan2hls.files import disk_errors, files_below, is_folder, read_bytes, remove_folder, sha256, write_json
 from gan2hls.folding import SLACK, Given
+from gan2hls.hls_depths import hls_prediction, size_streams
 from gan2hls.ir import Graph
 from gan2hls.kept import kept_file
 from gan2hls.pipeline import Pipeline
@@ -33,6 +35,7 @@ from gan2hls.project_files import (
     write_project,
 )
 from gan2hls.report import report_values
+from gan2hls.schedule import Prediction
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
@@ -69,11 +72,12 @@ def build(
     Raises:
         UserError: the folder exists and is not ours; a folding that does not fit; a rate that no folding reaches; a
             FIFO that is larger than the target's memory.
+        StandstillError: branches whose kernels wait for each other for ever, in the RTL or in the C++.
     """
     settings = ProjectSettings(part, clock_mhz, target)
     graph.verify()
     budget = Budget(multipliers, dsps, frames_per_second, target, slack)
-    pipeline = make_pipeline(graph, budget.fold(graph, clock_mhz, folding))
+    pipeline = size_streams(make_pipeline(graph, budget.fold(graph, clock_mhz, folding)))
     check_fifos(pipeline, target)
     directory = Path(directory).absolute()  # `Project` outlives a change of the current folder
     write_project(pipeline, directory, settings)
@@ -126,6 +130,14 @@ class Project:
     @property
     def graph(self) -> Graph:
         return self.pipeline.graph
+
+    @cached_property
+    def hls_prediction(self) -> Prediction:
+        """Latency and interval of the C++ as an HLS tool would schedule it, by the model of its loops (`hls_schedule`).
+
+        Those of the RTL are `schedule.predict(pipeline)`, and measured by `cosim`.
+        """
+        return hls_prediction(self.pipeline)
 
     @staticmethod
     @checked
@@ -272,7 +284,7 @@ class Project:
         """
         check_fifos(self.pipeline, target)
         found = estimate(self.pipeline, target, self.clock_mhz if clock_mhz is None else clock_mhz)
-        return dataclasses.replace(found, notes=self.other_family(target))
+        return dataclasses.replace(found, notes=self.other_family(target)).with_hls(self.hls_prediction)
 
     def other_family(self, target: str) -> tuple[str, ...]:
         """A line if the project was built for another family than a target's, or for none; figures are those of the

@@ -16,6 +16,7 @@ from gan2hls.config import from_mapping
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import MARKER, is_file, output_directory, read_bytes, read_json, sha256, write_json
 from gan2hls.folding import read_given
+from gan2hls.hls_depths import size_streams
 from gan2hls.ir import Fold, Graph
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline, Sizes
@@ -51,6 +52,7 @@ def write_project(pipeline: Pipeline, directory: Path, settings: ProjectSettings
     Raises:
         UserError: the folder exists and is not ours. Gan2HlsError: the disk is full and the like.
     """
+    pipeline = size_streams(pipeline)
     graph = pipeline.graph
     inputs = random_frames(graph, VECTORS)
     vectors = (inputs, graph.run_stream(inputs))

@@ -6,7 +6,7 @@ counted from the one that takes the first beat of any input.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -187,18 +187,47 @@ def predict(
     else:
         for _ in range(max(2, frames)):
             run.frame()
-    begun, ends = run.begun, run.ends
+    busy = {stage.name: stage.cycles for stage in pipeline.kernels}
+    return predicted(run, busy, {name: run.ends[stream] for name, stream in pipeline.outputs.items()})
+
+
+def predicted(run: Run, busy: Mapping[str, int], ends: Mapping[str, Sequence[int]]) -> Prediction:
+    """What a run says.
+
+    Args:
+        run: of two frames at least.
+        busy: by stage, cycles a frame in which it works.
+        ends: by output of the graph, when its frames ended in the run.
+    """
+    begun = run.begun
     return Prediction(
         run.finished[0] - begun,
         run.interval,
         tuple(cycle - begun for cycle in run.finished),
         len(run.finished) > 2 and run.steady,
-        {stage.name: stage.cycles / run.interval for stage in pipeline.kernels},
-        {name: tuple(cycle - begun for cycle in ends[stream]) for name, stream in pipeline.outputs.items()},
+        {name: cycles / run.interval for name, cycles in busy.items()},
+        {name: tuple(cycle - begun for cycle in cycles) for name, cycles in ends.items()},
     )
 
 
-def paced_interval(network: Network, target: int, alike: int | None) -> float:
+@dataclass(frozen=True)
+class Enough:
+    """Intervals alike that are taken for an answer, so many in a row, each of more cycles than `above`.
+
+    Frames may leave late by the same number of cycles while buffers fill, and in time once these are full; or in time,
+    and late once something that waited for long is there. Both are rare, and some pipelines take long to run.
+    """
+
+    count: int
+    above: float = 0
+
+    def holds(self, finished: Sequence[int]) -> bool:
+        """Whether frames that ended in these cycles say so."""
+        intervals = [after - before for before, after in pairwise(finished[-self.count - 1 :])]
+        return len(intervals) == self.count and len(set(intervals)) == 1 and intervals[0] > self.above
+
+
+def paced_interval(network: Network, target: int, enough: Enough | None) -> float:
     """Cycles from frame to frame if they enter no faster than the target; infinite if none ever ends.
 
     An input that always waits would in time fill all buffers in front of the slowest kernel, which takes many frames if
@@ -207,9 +236,9 @@ def paced_interval(network: Network, target: int, alike: int | None) -> float:
     Args:
         network: some stages, or all that follow one.
         target: cycles from frame to frame.
-        alike: intervals in a row that are answer enough: 2 for any, 3 for those beyond the target; None: none are.
+        enough: what is taken for an answer before all is steady; None: nothing.
     """
-    return _settled(Run(network.with_ends(period=target)), target, alike)
+    return _settled(Run(network.with_ends(period=target)), target, enough)
 
 
 def free_interval(network: Network, target: int) -> float:
@@ -224,23 +253,12 @@ def free_interval(network: Network, target: int) -> float:
     return drained if late.steady else max(interval, drained)
 
 
-def _alike(finished: list[int], count: int) -> bool:
-    """Whether the last intervals, so many, are alike.
-
-    Frames may leave late by the same number of cycles while buffers fill, and in time once these are full; or in time,
-    and late once something that waited for long is there. Both are rare: where frames take long to run, this is
-    taken for an answer.
-    """
-    intervals = [after - before for before, after in pairwise(finished[-count - 1 :])]
-    return len(intervals) == count and len(set(intervals)) == 1
-
-
-def _settled(run: Run, target: int, alike: int | None = None) -> float:
+def _settled(run: Run, target: int, enough: Enough | None = None) -> float:
     """Cycles between frames once these follow each other steadily.
 
     Args:
         run: no frame has gone through it.
-        target, alike: as `paced_interval` has them.
+        target, enough: as `paced_interval` has them.
     """
     try:
         run.frame()
@@ -249,7 +267,7 @@ def _settled(run: Run, target: int, alike: int | None = None) -> float:
             run.frame()
             if len(run.finished) > 2 and run.steady:
                 return run.interval
-            if alike and (alike == 2 or run.interval > target) and _alike(run.finished, alike):
+            if enough and enough.holds(run.finished):
                 return run.interval
     except StandstillError:
         return math.inf

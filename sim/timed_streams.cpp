@@ -1,4 +1,4 @@
-// When each beat moves: the rules of gan2hls/kernels/*rules.py and upsample.py, compiled.
+// When each beat moves: the rules of gan2hls/kernels/*rules.py, upsample.py and iterations.py, compiled.
 //
 // A track is a growing list of cycles of which the last ones are kept; a rule extends tracks. `run` extends them as far
 // as the rule's reads allow and then says for which entry of which track it waits. Every entry is computed from entries
@@ -565,6 +565,41 @@ struct Repeat : Rule {
   }
 };
 
+struct Process : Rule {
+  std::size_t inputs;
+  Int cycle;
+  std::vector<Int> depths;
+  Table later, ports;
+  Int event = 0;
+  Process(const std::vector<Int>& n, const Table* t)
+      : inputs(static_cast<std::size_t>(n.at(0))),
+        cycle(n.at(1)),
+        depths(some(n, 2, static_cast<Int>(n.size()))),
+        later(t[0]),
+        ports(t[1]) {}
+  void run() override {
+    for (;;) {
+      const Int mask = ports.data[event];
+      Int next = cycle + later.data[event];
+      for (std::size_t port = 0; port < reads.size(); ++port) {
+        if (!(mask >> port & 1)) continue;
+        Int beat = writes[port]->count;
+        if (port < inputs) {
+          if (lacks(reads[port], beat + 1)) return;
+          next = std::max(next, (*reads[port])[beat]);
+        } else if ((beat -= depths[port - inputs]) >= 0) {
+          if (lacks(reads[port], beat + 1)) return;
+          next = std::max(next, (*reads[port])[beat] + 1);
+        }
+      }
+      cycle = next;
+      if (++event == ports.size) event = 0;
+      for (std::size_t port = 0; port < writes.size(); ++port)
+        if (mask >> port & 1) writes[port]->push(port < inputs ? cycle : cycle + 1);
+    }
+  }
+};
+
 std::unique_ptr<Rule> make(Int code, const std::vector<Int>& n, const Table* t) {
   switch (code) {
     case 0: return std::make_unique<Source>(n);
@@ -583,6 +618,7 @@ std::unique_ptr<Rule> make(Int code, const std::vector<Int>& n, const Table* t) 
     case 13: return std::make_unique<Load>(n, t);
     case 14: return std::make_unique<Walk>(n, t);
     case 15: return std::make_unique<Repeat>(n);
+    case 16: return std::make_unique<Process>(n, t);
     default: return nullptr;
   }
 }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan2hls import buffers
+from gan2hls import sizing
 from gan2hls.assembly import make_pipeline
 from gan2hls.ir import Fold, Graph, Input, IntType, Node, TensorType
 from gan2hls.network import StandstillError
@@ -87,10 +87,10 @@ def test_a_skip_that_is_too_small_is_told() -> None:
 def test_branches_that_no_buffer_reconciles_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search ends with who waits for whom, and with the largest buffer that it tried, whatever is asked of it."""
 
-    def set_small(knob: buffers._Knob, size: int) -> None:
+    def set_small(knob: sizing.Knob, size: int) -> None:
         knob.sizes[knob.name] = size if knob.ring else min(size, 3)
 
-    monkeypatch.setattr(buffers._Knob, "set", set_small)
+    monkeypatch.setattr(sizing.Knob, "set", set_small)
     with pytest.raises(StandstillError, match=r"u_sum waits for beat 0 of .*; a buffer of [\d,]+ in \w+ does not help"):
         pipeline_of(residual(8, 2))
 

@@ -109,11 +109,11 @@ def test_summary_tells_measured_from_computed() -> None:
     assert f"{pipeline.utilization:.1%}" in computed
     measured = {f.name: f for f in summary_figures(pipeline, 125.0, run_report(pipeline))}
     assert measured["Latency"].text == "4,321 cycles, 34.6 µs"
-    assert measured["Interval"].source == "measured; the cycle model says the same"
+    assert measured["RTL interval"].source == "measured; the cycle model says the same"
     off = run_report(pipeline, interval_cycles=pipeline.interval_cycles + 5)
     differs = {f.name: f for f in summary_figures(pipeline, 125.0, off)}
-    assert differs["Interval"].text.startswith(f"{pipeline.interval_cycles + 5:,} cycles")
-    assert differs["Interval"].source == f"measured; the cycle model says {pipeline.interval_cycles:,}"
+    assert differs["RTL interval"].text.startswith(f"{pipeline.interval_cycles + 5:,} cycles")
+    assert differs["RTL interval"].source == f"measured; the cycle model says {pipeline.interval_cycles:,}"
 
 
 def test_a_network_without_weights_has_no_utilization() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gan2hls.arguments import Arrays, named_arrays, side_by_side
-from gan2hls.backends.depths import fork_depths
 from gan2hls.backends.render import render
 from gan2hls.backends.rtl import bus_bits
 from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
+from gan2hls.hls_depths import size_streams
+from gan2hls.hls_schedule import HlsModel
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.names import top_problem
 from gan2hls.pipeline import STREAM_DEPTH, Bus, Pipeline, Stage, Stream
@@ -35,6 +36,9 @@ _EVERY_PROJECT = ("axis.h", "frames.h", "process.h", "sim/hls_stream.h", "sim/ap
 
 _WIDEST = 1 << 15
 """Most bits of an ap_uint, whatever it is told."""
+
+_MOST_ITERATIONS = 1 << 31
+"""Of a loop a frame: its counter is a signed integer of 32 bits."""
 
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
@@ -124,9 +128,24 @@ def _check(pipeline: Pipeline, name: str, part: str, clock_mhz: float, vectors: 
                 lanes = f"{bus.stream.lanes} lanes of {bus.stream.bits} bits"
                 said = f"the {what}" if len(buses) == 1 else f"{what} {bus.name}"
                 problems.append(f"{said} has {lanes}; use fewer, ap_uint holds {_WIDEST} bits")
+    problems += _bound_problems(pipeline)
     if vectors is not None:
         problems += _vector_problems(pipeline, vectors)
     raise_problems(problems, "the HLS project can not be written:")
+
+
+def _bound_problems(pipeline: Pipeline) -> Iterator[str]:
+    """Words and loops that are larger than C++ has them."""
+    model = HlsModel(pipeline)
+    ports = {bus.stream.name for bus in pipeline.slaves + pipeline.masters}  # which have a message of their own
+    readers = {name: stage.name for stage in model.pipeline.stages for name in stage.inputs}
+    for name, stream in model.pipeline.streams.items():
+        if stream.lanes * stream.bits > _WIDEST and name not in ports:
+            lanes = f"{stream.lanes} lanes of {stream.bits} bits"
+            yield f"the stream to {readers[name]} has {lanes}; use fewer, ap_uint holds {_WIDEST} bits"
+    for name, kernel in model.kernels.items():
+        if (count := kernel.iterations().count) >= _MOST_ITERATIONS:
+            yield f"{name} takes {count:,} iterations a frame; its loop counts to {_MOST_ITERATIONS - 1:,} at most"
 
 
 def _vector_problems(pipeline: Pipeline, vectors: tuple[Arrays, Arrays]) -> Iterator[str]:
@@ -151,7 +170,7 @@ def _port_names(pipeline: Pipeline) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True)
 class _Dataflow:
-    """A pipeline as C++ has it. A FIFO is no process: the streams before and behind it are one, as deep as both.
+    """A pipeline as C++ has it: without the FIFOs of the RTL, its streams as deep as they have to be.
 
     Attributes:
         stages: those that are processes.
@@ -166,19 +185,11 @@ class _Dataflow:
 
     @staticmethod
     def of(pipeline: Pipeline) -> "_Dataflow":
-        processes, fifos = pipeline.kernels, pipeline.sizes.fifos
-        before = {fifo.outputs[0]: fifo.inputs[0] for fifo in pipeline.stages if fifo not in processes}
-        forked = fork_depths(pipeline)
-        stages = [replace(stage, inputs=tuple(before.get(n, n) for n in stage.inputs)) for stage in processes]
-        streams = []
-        for name, stream in pipeline.streams.items():
-            if name not in before:
-                streams.append((stream, max(STREAM_DEPTH + fifos.get(name, 0), forked.get(name, 0))))
-        masters = tuple(
-            replace(bus, stream=pipeline.streams[before.get(bus.stream.name, bus.stream.name)])
-            for bus in pipeline.masters
-        )
-        return _Dataflow(stages, streams, pipeline.slaves, masters)
+        depths = size_streams(pipeline).depths or {}
+        bare = pipeline.without_fifos()
+        stages = [replace(stage, kernel=stage.kernel.in_cpp()) for stage in bare.stages]
+        streams = [(stream, depths.get(name, STREAM_DEPTH)) for name, stream in bare.streams.items()]
+        return _Dataflow(stages, streams, bare.slaves, bare.masters)
 
 
 def _arrays(stage: Stage) -> dict[str, tuple[str, list[str]]]:

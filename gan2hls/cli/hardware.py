@@ -30,6 +30,7 @@ def estimate(
     targets.target(target)  # an unknown name is said before anything is loaded
     from gan2hls.estimate import estimate as estimate_of
     from gan2hls.estimate.table import estimate_lines, estimate_table
+    from gan2hls.hls_depths import hls_prediction
     from gan2hls.project import Project
 
     if options.model is not None and is_folder(options.model):
@@ -43,7 +44,7 @@ def estimate(
         with quiet(as_json):
             run = run_stage("quantize", options, [("folding", "target", target), ("hls", "clock_mhz", clock)])
             pipeline = run.pipeline()
-        result = estimate_of(pipeline, target, run.config.hls.clock_mhz)
+        result = estimate_of(pipeline, target, run.config.hls.clock_mhz).with_hls(hls_prediction(pipeline))
     if as_json:
         typer.echo(json.dumps(result.values(), indent=2))
     else:

@@ -13,7 +13,7 @@ from gan2hls.estimate.features import Counted, count_kernel
 from gan2hls.estimate.model import Model, shipped_model
 from gan2hls.limits import CLOCKS_MHZ, number_problems
 from gan2hls.pipeline import Pipeline, Stage
-from gan2hls.schedule import predict
+from gan2hls.schedule import Prediction, predict
 from gan2hls.synth.result import ESTIMATE, LABELS, RESOURCES, StageUsage, Usage
 from gan2hls.targets import Target
 from gan2hls.targets import target as target_of
@@ -56,6 +56,8 @@ class Estimate:
         unseen_percent: errors of LUTs and flip-flops on networks that the model did not see, as `Model.errors`.
         tools: what counted the networks that it was fitted to, name → version.
         notes: what must be known beside the figures.
+        hls_latency_cycles, hls_interval_cycles: of the C++ under an HLS tool's schedule, by the model of its loops;
+            None where that was not asked. All other figures are the RTL's.
     """
 
     target: str
@@ -72,7 +74,14 @@ class Estimate:
     unseen_percent: dict[str, float]
     tools: dict[str, str]
     notes: tuple[str, ...] = ()
+    hls_latency_cycles: int | None = None
+    hls_interval_cycles: int | None = None
     figures: str = ESTIMATE
+
+    def with_hls(self, time: Prediction) -> "Estimate":
+        """The same with what the model of the C++ says."""
+        cycles = time.latency_cycles, time.interval_cycles
+        return dataclasses.replace(self, hls_latency_cycles=cycles[0], hls_interval_cycles=cycles[1])
 
     @property
     def part(self) -> Target:

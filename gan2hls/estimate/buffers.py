@@ -11,7 +11,9 @@ from gan2hls.targets import target as target_of
 
 
 def check_fifos(pipeline: Pipeline, target: str | None) -> None:
-    """Refuse a pipeline of which some FIFO alone takes more block RAM than the target has; a family has no limit.
+    """Refuse a pipeline of which some FIFO, of the RTL or of the C++, alone takes more block RAM than the target has.
+
+    A family has no limit.
 
     Raises:
         UserError: names each of these FIFOs, its size, and what the part has; or an unknown target.
@@ -36,4 +38,20 @@ def _problems(pipeline: Pipeline, part: Target) -> Iterator[str]:
             yield (
                 f"the FIFO {stage.name} between {before} and {after}, {values['Depth']:,} beats × {values['Bits']:,} "
                 f"bits, takes {needed:,g} block RAMs; {part.name} has {part.block_rams:,}"
+            )
+    yield from _stream_problems(pipeline.without_fifos(), part, part.block_rams)
+
+
+def _stream_problems(pipeline: Pipeline, part: Target, block_rams: int) -> Iterator[str]:
+    """The same of the streams of the C++, as far as they are sized."""
+    writers = {name: stage.name for stage in pipeline.stages for name in stage.outputs}
+    readers = {name: stage.name for stage in pipeline.stages for name in stage.inputs}
+    for name, depth in (pipeline.depths or {}).items():
+        fifo = Fifo((pipeline.streams[name].port,), (pipeline.streams[name].port,), depth)
+        needed = count_kernel(fifo, part.family.name).block_rams
+        if needed > block_rams:
+            before, after = writers.get(name, "the input"), readers.get(name, "the output")
+            yield (
+                f"in C++ the stream {name} between {before} and {after}, {depth:,} words × {fifo.parameters['Bits']:,} "
+                f"bits, takes {needed:,g} block RAMs; {part.name} has {block_rams:,}"
             )

@@ -35,9 +35,14 @@ def estimate_lines(result: Estimate) -> Iterator[str]:
     """Time, multipliers, weights, and how far the figures can be trusted; not the problems."""
     limiting = result.limiting
     yield (
-        f"{result.frames_per_second:,.1f} frames/s at {result.clock_mhz:g} MHz: a frame every "
+        f"RTL: {result.frames_per_second:,.1f} frames/s at {result.clock_mhz:g} MHz: a frame every "
         f"{result.interval_cycles:,} cycles, latency {result.latency_cycles:,} cycles ({result.latency_us:,.1f} µs)"
     )
+    if result.hls_interval_cycles is not None:
+        yield (
+            f"C++ by HLS: {result.clock_mhz * 1e6 / result.hls_interval_cycles:,.1f} frames/s: a frame every "
+            f"{result.hls_interval_cycles:,} cycles, computed by the model of its loops; no HLS tool has scheduled it"
+        )
     yield f"slowest: {limiting.layer or limiting.stage} ({limiting.kernel}), {limiting.cycles:,} cycles a frame"
     family = result.part.family
     macs, others = result.mac_multipliers, result.other_multipliers

@@ -4,9 +4,10 @@ A kernel knows its module's parameters and memories, its ports, its busy cycles,
 may grow, and its rule of time.
 """
 
-from gan2hls.kernels.base import Choice, Fold, Kernel, Memory, Port, Reads
+from gan2hls.kernels.base import Choice, Fold, Kernel, Memory, Port
 from gan2hls.kernels.fifo import Fifo
 from gan2hls.kernels.fork import Fork
+from gan2hls.kernels.iterations import Iterations
 from gan2hls.kernels.regroup import WidthConverter
 
-__all__ = ["Choice", "Fifo", "Fold", "Fork", "Kernel", "Memory", "Port", "Reads", "WidthConverter"]
+__all__ = ["Choice", "Fifo", "Fold", "Fork", "Iterations", "Kernel", "Memory", "Port", "WidthConverter"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div
+from gan2hls.kernels.iterations import Iterations
 from gan2hls.kernels.rules import Rule
 from gan2hls.tensors import TensorType
 
@@ -92,18 +93,6 @@ class Port:
     def beats(self) -> int:
         """Beats a frame."""
         return self.pixels * ceil_div(self.channels, self.lanes)
-
-
-@dataclass(frozen=True, eq=False)
-class Reads:
-    """Beats of an input that have been read when each output beat of a frame is written: at least, and at most."""
-
-    least: np.ndarray
-    most: np.ndarray
-
-    @staticmethod
-    def exactly(beats: np.ndarray) -> "Reads":
-        return Reads(beats, beats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,9 +183,13 @@ class Kernel(ABC):
         """The same kernel with a ring of another size."""
         raise AssertionError(f"{self.module} has no ring")
 
-    def reads(self) -> tuple[Reads, ...]:
-        """Beats of each input that the C++ has read when it writes each beat of its outputs; by default as many."""
-        return (Reads.exactly(np.arange(1, self.output.beats + 1)),) * len(self.inputs)
+    def in_cpp(self) -> "Kernel":
+        """The kernel with the ring that its C++ has."""
+        return self
+
+    def iterations(self) -> Iterations:
+        """Which iterations of the C++'s loop read and write each beat; by default beat k is moved in iteration k."""
+        return Iterations.of_beats(self.cycles, len(self.inputs), len(self.outputs))
 
     @abstractmethod
     def rules(self) -> tuple[Rule, ...]:

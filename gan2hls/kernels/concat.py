@@ -1,5 +1,6 @@
 """`concat`: pixels of several streams, their channels one after the other."""
 
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy as np
 from gan2hls.counting import Machine, Tally, Values
 from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Kernel, Reads
+from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.iterations import Iterations
 
 
 class ConcatKernel(Kernel):
@@ -36,15 +38,12 @@ class ConcatKernel(Kernel):
             "Bits": self.output.bits,
         }
 
-    def reads(self) -> tuple[Reads, ...]:
-        ends = np.cumsum(self.pixel_beats)
-        beat = np.arange(1, int(ends[-1]) + 1)  # of a pixel
-        pixels = np.arange(self.output.pixels)
-        found = []
-        for end, count in zip(ends, self.pixel_beats, strict=True):
-            in_pixel = np.clip(beat - (end - count), 0, count)
-            found.append(Reads.exactly(np.add.outer(pixels * count, in_pixel).ravel()))
-        return tuple(found)
+    def iterations(self) -> Iterations:
+        """A word is read from the input whose turn it is, and written; all pixels are alike."""
+        starts = np.cumsum((0, *self.pixel_beats))
+        reads = tuple(np.arange(start, end) for start, end in pairwise(starts))
+        beats = int(starts[-1])
+        return Iterations(reads, (np.arange(beats),), beats, self.output.pixels)
 
     def rules(self) -> tuple[rules.Rule, ...]:
         return rules.interleave(self.pixel_beats)

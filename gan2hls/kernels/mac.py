@@ -21,9 +21,11 @@ import numpy as np
 
 from gan2hls.counting import Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div, clog2, signed_bits
-from gan2hls.kernels.base import Fold, Kernel, Memory, Reads
+from gan2hls.kernels.base import Fold, Kernel, Memory
+from gan2hls.kernels.iterations import Iterations
 from gan2hls.kernels.mac_counts import count_mac
-from gan2hls.kernels.mac_hls import in_banks, loop_iterations
+from gan2hls.kernels.mac_hls import in_banks
+from gan2hls.kernels.mac_loop import MacLoop
 from gan2hls.kernels.mac_rules import Timetable, mac_engine
 from gan2hls.kernels.rules import Rule
 from gan2hls.kernels.walk import AxisWalk
@@ -229,24 +231,27 @@ class MacKernel(Kernel):
     def rules(self) -> tuple[Rule, ...]:
         return mac_engine(self._timetable, self.ring_pixels * self._pixel_words, self._out_groups, self.delay)
 
-    def reads(self) -> tuple[Reads, ...]:
-        """A word is read in each iteration in which the ring has room, needed or not, and a pixel waits for its own."""
-        need, held = (pixels * self._pixel_words for pixels in self.windows)
-        most = np.minimum(held + self.ring_pixels * self._pixel_words, self.input.beats)
-        return (Reads(need.repeat(self._out_groups), np.maximum(need, most).repeat(self._out_groups)),)
-
     @cached_property
-    def loop_iterations(self) -> int:
-        """Iterations of the C++ for a frame."""
+    def _loop(self) -> MacLoop:
         need, held = (pixels * self._pixel_words for pixels in self.windows)
         used = np.multiply.outer(self.rows.count, self.columns.count).ravel() > 0
-        ring, steps = self.ring_pixels * self._pixel_words, self._out_groups * self.pixel_steps.ravel()
-        frees = held[: len(need)]
-        return loop_iterations((need * used).tolist(), frees.tolist(), steps.tolist(), self.input.beats, ring)
+        steps = self.pixel_steps.ravel()
+        return MacLoop(np.where(used, need, 0), held, steps, self._out_groups, self.input.beats)
+
+    def in_cpp(self) -> "MacKernel":
+        """Its ring holds what a pixel and the next one need: what comes early waits in the stream before it."""
+        return self.with_ring(ceil_div(self._loop.most_held, self._pixel_words))
+
+    @cached_property
+    def _iterations(self) -> Iterations:
+        return self._loop.iterations(self.ring_pixels * self._pixel_words)
+
+    def iterations(self) -> Iterations:
+        return self._iterations
 
     @property
     def cpp_parameters(self) -> dict[str, int]:
-        return {"Iterations": self.loop_iterations}
+        return {"Iterations": self._iterations.count}
 
     # -- memories -----------------------------------------------------------------------------------------------------
 

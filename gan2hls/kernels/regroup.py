@@ -1,12 +1,15 @@
 """`width_converter` and `reshape`: the same elements in the same order, in other beats."""
 
+import math
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
 from gan2hls.counting import Feature, Machine, Tally, Values
 from gan2hls.integers import ceil_div, clog2
-from gan2hls.kernels.base import Kernel, Port, Reads
+from gan2hls.kernels.base import Kernel, Port
+from gan2hls.kernels.iterations import Iterations
 from gan2hls.kernels.regroup_rules import regroup
 from gan2hls.kernels.rules import Rule
 
@@ -22,10 +25,22 @@ class _Regroup(Kernel):
             return super().cycles
         return _gearbox_interval(_beats(into), _beats(out), out.lanes + min(into.lanes, out.lanes) - 1)
 
-    def reads(self) -> tuple[Reads, ...]:
-        """A beat is read once an element of it is wanted."""
-        came, wanted = (np.cumsum(_beats(port)) for port in (self.input, self.output))
-        return (Reads.exactly(np.searchsorted(came, wanted) + 1),)
+    def iterations(self) -> Iterations:
+        """A word is read while the next output word wants more elements than are held, and written if there are enough.
+
+        With `had` words read when an output word is written, it takes an iteration for each word more than the one
+        before had, and at least one. No element is held where pixels of both sides end, and all repeats from there.
+        """
+        repeats = self.input.pixels * self.input.channels // math.lcm(self.input.channels, self.output.channels)
+        parts = (replace(port, pixels=port.pixels // repeats) for port in (self.input, self.output))
+        came, wanted = (np.cumsum(_beats(port)) for port in parts)
+        had = np.searchsorted(came, wanted) + 1
+        before = np.concatenate([[0], had[:-1]])
+        took = np.maximum(1, had - before)
+        ends = np.cumsum(took)
+        beat = np.arange(len(came))
+        reader = np.searchsorted(had, beat, side="right")  # the output word for which a word is read
+        return Iterations((((ends - took) - before)[reader] + beat,), (ends - 1,), int(ends[-1]), repeats)
 
     def rules(self) -> tuple[Rule, ...]:
         return regroup(self.input, self.output)

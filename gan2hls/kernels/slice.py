@@ -8,7 +8,8 @@ import numpy as np
 from gan2hls.counting import Machine, Tally, Values
 from gan2hls.integers import ceil_div, clog2
 from gan2hls.kernels import rules
-from gan2hls.kernels.base import Kernel, Reads
+from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.iterations import Iterations
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +30,11 @@ class SliceKernel(Kernel):
             "Bits": self.input.bits,
         }
 
-    def reads(self) -> tuple[Reads, ...]:
-        pixel_beats = ceil_div(self.input.channels, self.input.lanes)
+    def iterations(self) -> Iterations:
+        """Each word is read, and written if it is kept; all pixels are alike."""
+        beats = ceil_div(self.input.channels, self.input.lanes)
         kept = self.start // self.input.lanes + np.arange(ceil_div(self.output.channels, self.output.lanes))
-        return (Reads.exactly(np.add.outer(np.arange(self.input.pixels) * pixel_beats, kept + 1).ravel()),)
+        return Iterations((np.arange(beats),), (kept,), beats, self.input.pixels)
 
     def rules(self) -> tuple[rules.Rule, ...]:
         start, stop = self.start, self.start + self.output.channels

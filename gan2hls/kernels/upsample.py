@@ -8,7 +8,8 @@ import numpy as np
 
 from gan2hls.counting import Feature, Machine, Shape, Tally, Values
 from gan2hls.integers import ceil_div, clog2
-from gan2hls.kernels.base import Kernel, Reads
+from gan2hls.kernels.base import Kernel
+from gan2hls.kernels.iterations import Iterations
 from gan2hls.kernels.rules import NEVER, Offer, Rule, Take, Track, Waits
 
 
@@ -75,14 +76,11 @@ class UpsampleKernel(Kernel):
             "FactorWidth": self.factor[1],
         }
 
-    def reads(self) -> tuple[Reads, ...]:
+    def iterations(self) -> Iterations:
+        """A word is written in each, and read where its pixel is seen for the first time; all rows are alike."""
         words, (height, width) = ceil_div(self.input.channels, self.input.lanes), self.size
-        shape = height, self.factor[0], width, self.factor[1], words
-        row, copied_row, column, copied, word = np.indices(shape, sparse=True)
-        # A repeated row needs nothing more than the whole row, a repeated pixel nothing more than the pixel.
-        first = row * width * words + column * words + np.where(copied > 0, words, word + 1)
-        beats = np.where(copied_row > 0, (row + 1) * width * words, first)
-        return (Reads.exactly(np.broadcast_to(beats, shape).ravel()),)
+        beats = np.arange(self.output.beats // height).reshape(self.factor[0], width, self.factor[1], words)
+        return Iterations((beats[0, :, 0].ravel(),), (beats.ravel(),), beats.size, height)
 
     def rules(self) -> tuple[Rule, ...]:
         words, width = ceil_div(self.input.channels, self.input.lanes), self.size[1]

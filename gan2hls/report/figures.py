@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gan2hls.hls_depths import hls_prediction
 from gan2hls.pipeline import Pipeline
 from gan2hls.report.layers import layer_rows, row_values
 from gan2hls.report.run import RunReport
 
 MEASURED, COMPUTED = "measured", "computed"
+
+HLS_SOURCE = "computed by the model of the C++'s loops; no HLS tool has scheduled them"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ def summary_figures(pipeline: Pipeline, clock_mhz: float, run: RunReport | None 
     kind = MEASURED if measured else COMPUTED
     frames = format_number(frames_per_second(pipeline, clock_mhz, run))
     return [
-        Figure("Interval", f"{interval:,} cycles a frame", _interval_source(pipeline.interval_cycles, measured)),
+        Figure("RTL interval", f"{interval:,} cycles a frame", _interval_source(pipeline.interval_cycles, measured)),
+        Figure("HLS interval", f"{hls_prediction(pipeline).interval_cycles:,} cycles a frame", HLS_SOURCE),
         Figure("Limited by", ", ".join(_slowest(pipeline)), "computed by the cycle model"),
         _latency(clock_mhz, run),
         Figure("Throughput", f"{frames} frames/s at {clock_mhz:g} MHz", f"{kind} interval, assumed clock"),
@@ -62,6 +66,7 @@ def report_values(pipeline: Pipeline, clock_mhz: float, run: RunReport | None = 
     return {
         "clock_mhz": clock_mhz,
         "interval_cycles": pipeline.interval_cycles,
+        "hls_interval_cycles": hls_prediction(pipeline).interval_cycles,
         "limited_by": _slowest(pipeline),
         "frames_per_second": frames_per_second(pipeline, clock_mhz, run),
         "macs": pipeline.graph.macs(),

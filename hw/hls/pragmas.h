@@ -27,7 +27,13 @@
 /// The loop starts an iteration in each cycle in which its reads and writes can be done. It is the whole process: the
 /// first iteration of a frame follows the last one of the frame before, so that what is set before the loop may be set
 /// only once; state must end a frame as it began it.
+///
+/// In traces of C simulation it says that an iteration begins.
+#ifdef GAN2HLS_TRACE
+#define GAN2HLS_PIPELINE csim::scheduler::get().iterate();
+#else
 #define GAN2HLS_PIPELINE GAN2HLS_DIRECTIVE(HLS PIPELINE II=1 rewind)
+#endif
 
 /// All iterations side by side.
 #define GAN2HLS_UNROLL GAN2HLS_DIRECTIVE(HLS UNROLL)

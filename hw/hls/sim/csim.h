@@ -24,6 +24,10 @@
 #include <ucontext.h>
 #endif
 
+#ifdef GAN2HLS_TRACE
+#include "trace.h"
+#endif
+
 namespace csim {
 
 /// A dataflow region that could not finish, or finished with data left in a stream; what() is the whole report.
@@ -107,6 +111,7 @@ struct process {
     stream_base* waits_for = nullptr;
     bool waits_to_read = false;
     bool finished = false;
+    std::int64_t iteration = -1;  // of its loop; counted in traces alone
     std::exception_ptr error;
 
     bool ready() const {
@@ -172,6 +177,18 @@ public:
         self.waits_for = nullptr;
     }
 
+#ifdef GAN2HLS_TRACE
+    /// An iteration of the running process's loop begins; outside of processes there is none to count.
+    void iterate() {
+        if (current_ != nullptr) ++current_->iteration;
+    }
+
+    /// The running process has moved a word.
+    void moved(const stream_base& stream, bool read) {
+        if (current_ != nullptr) trace().push_back({current_->name, stream.name, read, current_->iteration});
+    }
+#endif
+
     void enter(stream_base& stream) { streams_.push_back(&stream); }
 
     void leave(stream_base& stream) {
@@ -204,6 +221,9 @@ private:
         } catch (...) {
             me.error = std::current_exception();
         }
+#ifdef GAN2HLS_TRACE
+        trace().push_back({me.name, "", false, me.iteration + 1});
+#endif
         me.finished = true;
         switch_context(me.registers, self.main_);
         std::terminate();  // a finished process is never resumed

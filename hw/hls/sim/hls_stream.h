@@ -27,12 +27,18 @@ public:
 
     T read() {
         while (count == 0) csim::scheduler::get().wait(*this, true);
+#ifdef GAN2HLS_TRACE
+        csim::scheduler::get().moved(*this, true);
+#endif
         return take();
     }
     void read(T& value) { value = read(); }
 
     void write(const T& value) {
         while (full()) csim::scheduler::get().wait(*this, false);
+#ifdef GAN2HLS_TRACE
+        csim::scheduler::get().moved(*this, false);
+#endif
         put(value);
     }
 
