@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from gan2hls.arguments import Arrays
+from gan2hls.ir import Fold, IntType, TensorType
+from gan2hls.ops import Conv2d, ConvTranspose2d, Dense
 from gan2hls.pipeline import Pipeline
 from gan2hls.simulate import CSIM_FLAGS, run_csim
 from gan2hls.tools import require_tool
+from tests.hls.bench import pipeline_of
 from tests.hls.projects import load_parser, project_findings, projects, write_projects
 
 CLANG_FLAGS = [flag for flag in CSIM_FLAGS if flag != "-fno-gnu-unique"]
@@ -101,3 +104,30 @@ def test_a_simulation_that_clang_compiled_is_exact(
         assert golden.keys() == got.keys()
         for output, values in golden.items():
             np.testing.assert_array_equal(got[output], values, err_msg=f"{name} {output}")
+
+
+def image(make: type[Conv2d | ConvTranspose2d], size: int) -> Pipeline:
+    """One layer with an output of size × size."""
+    stride = 1 if make is Conv2d else 2
+    kernel = 3 if make is Conv2d else 4
+    op = make(np.ones((kernel, kernel, 2, 2), int), 2, stride=(stride, stride), padding=(1, 1))
+    tensor = TensorType((size // stride, size // stride, 2), IntType(8, True), 1.0)
+    return pipeline_of(tensor, [op], [Fold(2, 2)])
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("size", [160, 256, pytest.param(512, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", [Conv2d, ConvTranspose2d])
+def test_large_images(make: type[Conv2d | ConvTranspose2d], size: int, tmp_path: Path) -> None:
+    """No constant expression grows with the pixels beyond the 1,048,576 steps that clang takes."""
+    write_projects({"image": image(make, size)}, tmp_path)
+    assert project_findings(tmp_path, ["image"]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("parser")
+def test_four_million_weights(rng: np.random.Generator, tmp_path: Path) -> None:
+    op = Dense(rng.integers(-128, 128, (1, 1, 1024, 4096)), 8)
+    tensor = TensorType((1, 1, 1024), IntType(8, True), 1.0)
+    write_projects({"dense": pipeline_of(tensor, [op], [Fold(16, 16)])}, tmp_path)
+    assert project_findings(tmp_path, ["dense"]) == []
