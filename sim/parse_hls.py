@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gan2hls.tools import require_tool
 
-WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-label")
-"""HLS pragmas are unknown to clang as it is, and meant to be. Labels name loops for a synthesis tool's reports."""
+WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas")
+"""HLS pragmas are unknown to clang as it is, and meant to be."""
 
 
 @dataclass(frozen=True)
