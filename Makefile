@@ -52,7 +52,7 @@ fuzz: $(STAMP)  ## random networks through golden model, C++ and RTL (MINUTES=10
 	@$(BIN)/python -m tests.fuzz.run --jobs $(JOBS) $(if $(SEED),--seed '$(SEED)',--minutes '$(MINUTES)')
 
 .PHONY: lint
-lint: $(STAMP)  ## check the Python (ruff, mypy), the C++ (g++ -Wall) and the SystemVerilog (Verilator -Wall, style)
+lint: $(STAMP)  ## check the Python (ruff, mypy), the C++ (g++ and clang -Wall) and the SystemVerilog (Verilator -Wall, style)
 	@status=0
 	echo "ruff check"; $(BIN)/ruff check . || status=1
 	echo "ruff format --check"; $(BIN)/ruff format --check . || status=1

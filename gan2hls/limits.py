@@ -79,6 +79,9 @@ SCALES = (1e-12, 1e12)
 RUNS = Limit("GAN2HLS_MAX_RUNS", 10_000, "runs")
 """Seeds of place and route, processes, and trials of a search."""
 
+COSIM_SECONDS = Limit("GAN2HLS_MAX_COSIM_SECONDS", 7200, "seconds")
+"""How long Vitis HLS may simulate the RTL that it made: a deadlock that it does not notice would never end."""
+
 
 def number_problems(name: str, value: float, between: tuple[float, float]) -> Iterator[str]:
     """What is wrong with a number above 0 that has to lie between two others, themselves included."""

@@ -39,8 +39,8 @@ from gan2hls.schedule import Prediction
 from gan2hls.simulate import CSIM_FLAGS, RtlDesign, compile_csim, run_csim, simulate_rtl, steady_prediction
 from gan2hls.synth import LIMIT_S, SynthResult, read_csynth, synthesize
 from gan2hls.synth.check import check_netlist
+from gan2hls.synth.vitis_run import csynth_report, run_vitis, vitis_tools
 from gan2hls.targets import target as target_of
-from gan2hls.tools import Tool, find_tool, require_tool, run_tool
 from gan2hls.watch import interruptible
 
 
@@ -327,38 +327,35 @@ class Project:
         """What Vitis HLS estimated in the last `vitis`; also written to `synth/vitis-hls.json`.
 
         Raises:
-            UserError: `vitis` has not run.
+            UserError: `vitis` has not run, or its report is not as documented.
         """
-        reports = self._scratch / "vitis" / "vitis" / "solution" / "syn" / "report"
-        result = read_csynth(reports / "csynth.xml")
+        result = read_csynth(csynth_report(self._scratch / "vitis"))
         write_json(self.directory / "synth" / "vitis-hls.json", result.values())
         return result
 
-    def vitis(self) -> Path:
-        """Run the project's `build.tcl` with Vitis HLS: C simulation, synthesis, co-simulation and export as an IP.
+    def vitis(self, *, say: Callable[[str], None] = lambda step: None) -> Path:
+        """Run Vitis HLS: C simulation, synthesis, co-simulation and export as an IP.
 
-        It runs on a copy, in `.run/vitis` of the project's folder, where its reports and log lie afterwards.
+        It runs on a copy, in `.run/vitis` of the project's folder, where its reports and logs lie afterwards; with
+        `v++` and `vitis-run` step by step, by `hls_config.cfg`, and else in one go, by `build.tcl`.
+
+        Args:
+            say: told each step.
 
         Returns:
             The exported IP, a zip file.
 
         Raises:
-            MissingToolError: neither `vitis-run` (2024.1 and newer) nor `vitis_hls` is on PATH.
-            ToolError: a step failed, or no IP came out.
+            MissingToolError: neither `vitis-run` nor `vitis_hls` is on PATH.
+            ToolError: a step failed, co-simulation took longer than it may, or no IP came out.
+            Gan2HlsError: a loop does not start an iteration a cycle.
         """
-        found = vitis_tool()
-        options = ["--mode", "hls", "--tcl"] if found.name == "vitis-run" else ["-f"]
+        vitis_tools()  # before the last run's reports go
         folder = self._scratch / "vitis"
         remove_folder(folder)
         with disk_errors(folder):
             shutil.copytree(self.directory / "hls", folder)
-        command = [str(found.path), *options, "build.tcl"]
-        log = folder / "vitis.log"
-        run_tool(command, what="Vitis HLS", log=log, cwd=folder)
-        archive = folder / f"{self.graph.name}_ip.zip"
-        if not archive.is_file():
-            raise ToolError("Vitis HLS", command, log, f"it ended without an IP: {archive.name} is missing")
-        return archive
+        return run_vitis(folder, self.graph.name, say)
 
     def report(self) -> dict[str, Any]:
         """What is known without running anything, as JSON values: see `report.report_values`."""
@@ -389,12 +386,3 @@ class Project:
         given = x.values() if isinstance(x, Mapping) else [x]
         all_integers = all(np.issubdtype(np.asarray(values).dtype, np.integer) for values in given)
         return integers if all_integers else self.graph.to_real(integers)
-
-
-def vitis_tool() -> Tool:
-    """Vitis HLS, the newer one if both are here.
-
-    Raises:
-        MissingToolError: neither is on PATH.
-    """
-    return find_tool("vitis-run") or require_tool("vitis_hls")

@@ -1,5 +1,5 @@
 """Lint the hand-written hardware: each SystemVerilog module and each C++ header alone, every warning an error, and the
-style of the SystemVerilog (`sv_style`).
+style of the SystemVerilog (`sv_style`). Headers are read by g++ and by clang (`parse_hls`).
 
 Run as `python sim/lint.py` from anywhere, with names of modules or headers to lint just these.
 """
@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import parse_hls
 import sv_style
 
 from gan2hls.errors import MissingToolError
@@ -38,15 +39,29 @@ def gxx_command(header: Path) -> list[str]:
     return [gxx, "-std=c++17", "-fsyntax-only", *warnings, *includes, "-isystem", ap_types, "-x", "c++", "-"]
 
 
+def clang_findings(header: Path) -> list[str]:
+    """What clang says about one header alone, in each way of reading it."""
+    folders = [path for path in (header.parent, header.parent / "sim") if path.is_dir()]
+    text = f'#include "{header}"\n'
+    return [
+        f"{reading.name}: {line}"
+        for reading in parse_hls.READINGS
+        for line in parse_hls.findings(text, header.parent, folders, reading)
+    ]
+
+
 def lint(path: Path) -> str:
     """What the tool says about a file, and its style; "" if there is nothing to say."""
-    style = "\n".join(sv_style.findings(path)) if path.suffix == ".sv" else ""
+    if path.suffix == ".h":
+        own = "\n".join(clang_findings(path))
+    else:
+        own = "\n".join(sv_style.findings(path))
     if path.parent.name == "formal":  # read by yosys alone, which the proofs run
-        return style
+        return own
     command = verilator_command(path) if path.suffix == ".sv" else gxx_command(path)
     text = "" if path.suffix == ".sv" else f'#include "{path}"\n'
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return style + "\n" * bool(style) + (done.stdout if done.returncode != 0 else "")
+    return own + "\n" * bool(own) + (done.stdout if done.returncode != 0 else "")
 
 
 def main() -> int:
@@ -63,9 +78,9 @@ def main() -> int:
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             findings = list(pool.map(lint, files))
-    except MissingToolError as error:
+    except (MissingToolError, parse_hls.FrontEndMissingError) as error:
         print(error, file=sys.stderr)
-        return error.exit_code
+        return MissingToolError.exit_code
     bad = 0
     for path, finding in zip(files, findings, strict=True):
         if finding:

@@ -16,7 +16,7 @@ from gan2hls.errors import UserError, raise_problems
 from gan2hls.files import write_text
 from gan2hls.hls_depths import size_streams
 from gan2hls.hls_schedule import HlsModel
-from gan2hls.limits import CLOCKS_MHZ, number_problems
+from gan2hls.limits import CLOCKS_MHZ, COSIM_SECONDS, number_problems
 from gan2hls.names import top_problem
 from gan2hls.pipeline import STREAM_DEPTH, Bus, Pipeline, Stage, Stream
 from gan2hls.resources import resource
@@ -28,11 +28,16 @@ _TEMPLATES = {
     "hls/testbench.cpp.j2": "testbench/testbench.cpp",
     "hls/bridge.cpp.j2": "bridge.cpp",
     "hls/build.tcl.j2": "build.tcl",
+    "hls/limit.sh.j2": "limit.sh",
+    "hls/hls_config.cfg.j2": "hls_config.cfg",
     "hls/Makefile.j2": "Makefile",
 }
 
 _EVERY_PROJECT = ("axis.h", "frames.h", "process.h", "sim/hls_stream.h", "sim/ap_axi_sdata.h")
 """Headers that the generated files use beside the kernels."""
+
+_UNCERTAINTY = "27%"
+"""Share of the clock period that Vitis HLS keeps for wires: its own default, which the scripts say."""
 
 _WIDEST = 1 << 15
 """Most bits of an ap_uint, whatever it is told."""
@@ -56,7 +61,8 @@ def write_hls(
 
     Args:
         pipeline: kernels, their parameters and memories, and the streams between them.
-        directory: gets `firmware/`, `kernels/`, `testbench/`, `bridge.cpp`, `build.tcl` and `Makefile`.
+        directory: gets `firmware/`, `kernels/`, `testbench/`, `bridge.cpp`, `build.tcl` with `limit.sh`,
+            `hls_config.cfg` and `Makefile`.
         name: of the top function, see `names.top_problem`.
         part: the device, as Vitis writes it.
         clock_mhz: target clock.
@@ -81,6 +87,9 @@ def write_hls(
         "masters": dataflow.masters,
         "ports": dataflow.slaves + dataflow.masters,
         "modules": modules,
+        "uncertainty": _UNCERTAINTY,
+        "cosim_limit_s": COSIM_SECONDS.default,
+        "vectors": vectors is not None,
         "axis_bits": max(bus_bits(bus.stream) for bus in pipeline.slaves + pipeline.masters),
     }
     for template, path in _TEMPLATES.items():

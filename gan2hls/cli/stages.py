@@ -8,12 +8,13 @@ import typer
 
 from gan2hls.cli.app import RUNS, app, console, frames, say, spinner
 from gan2hls.cli.options import BuildOptions, ModelOptions, changes, taking
-from gan2hls.errors import UserError
+from gan2hls.errors import Gan2HlsError, UserError
 from gan2hls.files import can_be_file, is_folder
 
 if TYPE_CHECKING:
     from gan2hls.flow import Run
     from gan2hls.flow_config import Change, FlowConfig
+    from gan2hls.project import Project
     from gan2hls.report import RunReport
 
 
@@ -67,16 +68,28 @@ def build(
 ) -> None:
     """Write the Vitis-HLS project and the SystemVerilog design."""
     if vitis:
-        from gan2hls.project import vitis_tool
+        from gan2hls.synth.vitis_run import vitis_tools
 
-        vitis_tool()  # now, before anything is built
+        vitis_tools()  # now, before anything is built
     run = run_stage("build", options)
     show_project(run)
     say(f"HLS project: {run.directory / 'project' / 'hls'}\nRTL design:  {run.directory / 'project' / 'rtl'}")
     if vitis:
-        with console.status("Vitis HLS: simulation, synthesis, co-simulation, export"):
-            archive = run.project.vitis()
-        say(f"IP:          {archive}")
+        run_vitis(run.project)
+
+
+def run_vitis(project: "Project") -> None:
+    """Vitis HLS up to the exported IP, and what it estimates: each loop, each stage, the clock."""
+    from gan2hls.synth.table import loop_table, result_lines, usage_table
+
+    with spinner() as spin:
+        archive = project.vitis(say=spin)
+    say(f"IP:          {archive}")
+    result = project.vitis_estimate()
+    console.print(loop_table(result), usage_table(result))
+    say("\n".join(["", *result_lines(result), ""]))
+    if problems := result.problems():
+        raise Gan2HlsError("\n".join(problems))
 
 
 def show_project(run: "Run", result: "RunReport | None" = None) -> None:

@@ -9,7 +9,7 @@ from gan2hls.config import from_mapping
 from gan2hls.errors import UserError
 from gan2hls.targets import Target, target
 
-FORMAT = 2
+FORMAT = 3
 """Of the JSON; a file of another format is not read."""
 
 ESTIMATE = "estimate"
@@ -54,6 +54,33 @@ class StageUsage:
     name: str
     module: str
     usage: Usage
+
+
+@dataclass(frozen=True)
+class LoopTiming:
+    """A loop as C synthesis scheduled it.
+
+    Attributes:
+        module: the function that it is in, as the tool names it.
+        name: its label; of a loop within others "outer/inner".
+        interval: achieved initiation interval (II) in cycles; None where the loop is not pipelined.
+        trips: fewest and most iterations; None where the tool does not know.
+        latency: fewest and most cycles of all iterations together; None likewise.
+    """
+
+    module: str
+    name: str
+    interval: int | None
+    trips: tuple[int, int] | None
+    latency: tuple[int, int] | None
+
+    @property
+    def problem(self) -> str:
+        """Why it is slower than what was built, "" if it is not: each loop starts an iteration a cycle."""
+        if self.interval == 1:
+            return ""
+        found = "it is not pipelined" if self.interval is None else f"II = {self.interval}"
+        return f"loop {self.name} of {self.module}: {found}; II = 1 is needed"
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,7 @@ class SynthResult:
         notes: what must be known beside the figures.
         seconds: what it took when it ran, step → seconds.
         unplaced: why there is no clock, where place and route was asked for and did not succeed; "" otherwise.
+        loops: how C synthesis scheduled them; empty where the source is no C++.
     """
 
     top: str
@@ -153,6 +181,7 @@ class SynthResult:
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     unplaced: str = ""
+    loops: tuple[LoopTiming, ...] = ()
 
     @property
     def part(self) -> Target:
@@ -171,12 +200,14 @@ class SynthResult:
         return all(share is None or share <= 1 for share in self.shares().values())
 
     def problems(self) -> list[str]:
-        """A line for each resource that the part has too little of, and for a clock that was missed."""
+        """A line for each resource that the part has too little of, for each loop that does not start an iteration a
+        cycle, and for a clock that was missed."""
         lines = []
         for resource, share in self.shares().items():
             if share is not None and share > 1:
                 needed, there = getattr(self.usage, resource), getattr(self.part, resource)
                 lines.append(f"{self.target} is too small: {needed:,g} {LABELS[resource]} needed, it has {there:,g}")
+        lines += [loop.problem for loop in self.loops if loop.problem]
         if self.clock is not None and self.clock.missed:
             reached = f"{self.clock.reached_mhz:.1f} MHz reached"
             if len(self.clock.mhz) > 1:
@@ -226,6 +257,7 @@ class SynthResult:
             known["usage"] = _usage(known["usage"])
             known["stages"] = tuple(StageUsage(s["name"], s["module"], _usage(s["usage"])) for s in known["stages"])
             known["memories"] = tuple(MemoryUsage(**memory) for memory in known["memories"])
+            known["loops"] = tuple(_loop(loop) for loop in known["loops"])
             known["clock"] = _clock(known["clock"])
             known["placed"] = {cell: (int(used), int(there)) for cell, (used, there) in known["placed"].items()}
             known["notes"] = tuple(known["notes"])
@@ -239,6 +271,11 @@ MEMORY_KINDS = ("weights", "constants", "ring", "buffer")
 
 def _usage(values: Any) -> Usage:
     return Usage(*(values[f.name] for f in dataclasses.fields(Usage)))
+
+
+def _loop(values: Any) -> LoopTiming:
+    trips, latency = (None if values[name] is None else tuple(values[name]) for name in ("trips", "latency"))
+    return LoopTiming(values["module"], values["name"], values["interval"], trips, latency)
 
 
 def _clock(values: Any) -> Clock | None:

@@ -27,6 +27,27 @@ def usage_table(result: SynthResult) -> Table:
     return table
 
 
+def loop_table(result: SynthResult) -> Table:
+    """How C synthesis scheduled each loop; those that do not start an iteration a cycle stand out."""
+    table = Table(title=f"{result.top}: loops")
+    table.add_column("module")
+    table.add_column("loop")
+    for label in ("II", "iterations", "cycles"):
+        table.add_column(label, justify="right")
+    for loop in result.loops:
+        interval = "none" if loop.interval is None else f"{loop.interval:,}"
+        style = "bold red" if loop.problem else None
+        table.add_row(loop.module, loop.name, interval, _range(loop.trips), _range(loop.latency), style=style)
+    return table
+
+
+def _range(ends: tuple[int, int] | None) -> str:
+    if ends is None:
+        return "?"
+    low, high = ends
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def result_lines(result: SynthResult) -> Iterator[str]:
     """What each figure is, memories, clock and notes; not the problems."""
     tools = ", ".join(f"{name} {version}".rstrip() for name, version in result.tools.items())

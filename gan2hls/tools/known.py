@@ -148,10 +148,17 @@ _KINDS = [
     ),
     _Kind(
         "vitis-run",
-        "Vitis HLS 2024.1 and newer: C synthesis of the generated HLS project",
+        "Vitis HLS 2023.2 and newer: simulation, synthesis by script, and export of the generated HLS project",
         "the HLS project is written and simulated, but not synthesised here",
         _VENDOR,
         look_vendor("vitis-run"),
+    ),
+    _Kind(
+        "v++",
+        "Vitis HLS 2023.2 and newer: C synthesis of the generated HLS project in a step of its own",
+        "vitis-run takes all steps in one go",
+        _VENDOR,
+        look_vendor("v++"),
     ),
     _Kind(
         "vitis_hls",
