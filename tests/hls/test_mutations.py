@@ -36,7 +36,6 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("mac_walk.h", "weight += in_rest ? rest_pass.column_weight : main_pass.column_weight;", "++weight;"),
         ("mac_walk.h", "return word_index(place - ring_words);", "return 0;"),
         ("mac_walk.h", "weight_index(next_group_weight + shape::group_weights);", "next_group_weight;"),
-        ("mac_walk.h", "if (words > pixel.room) words = pixel.room;", ""),
         ("mac_walk.h", "column = read_entry<Config, columns>(column_table, ox);", ""),
         ("mac_walk.h", "row = read_entry<Config, rows>(row_table, oy);", ""),
         ("mac_engine.h", "ring_write(rest_ring, int(store_rest), in_word);", ""),
@@ -73,10 +72,13 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("mac_walk.h", "if (words < pixel.needs) words = pixel.needs;", ""),
         ("mac_tables.h", "row.frees + column.frees + shape", "row.frees + shape"),
         ("mac_tables.h", "row.frees + column.frees + shape", "column.frees + shape"),
-        ("mac_tables.h", "column.frees + shape::ring_words;", "column.frees + shape::ring_words + 1;"),
         ("mac_engine.h", "            done = false;\n", ""),
         ("mac_engine.h", "            loaded = 0;\n", ""),
         ("mac_engine.h", "            store_word = 0;\n", ""),
+    ],
+    "unread": [
+        ("mac_walk.h", "if (words > pixel.room) words = pixel.room;", ""),
+        ("mac_tables.h", "column.frees + shape::ring_words;", "column.frees + shape::ring_words + 1;"),
     ],
     "dense": [
         ("dense.h", "OutWidth = 1", "OutWidth = 2"),
@@ -164,6 +166,9 @@ def healthy_case(stem: str) -> Case:
     elif stem == "window":  # computed faster than its rows come in
         tensor, folds = TensorType((4, 8, 1), SIGNED, 1.0), [Fold(1, 1, 1, 3)]  # no output needs its last column
         ops = [Conv2d(random_integers(rng, SIGNED, (3, 1, 1, 1)), 5, stride=(1, 2), padding=(1, 0))]
+    elif stem == "unread":  # more rows follow the last that is needed than the ring holds
+        tensor, folds = TensorType((11, 4, 3), SIGNED, 1.0), [Fold(1, 1)]
+        ops = [Conv2d(random_integers(rng, SIGNED, (2, 2, 3, 3)), 5, stride=(10, 1))]
     elif stem == "dense":
         tensor = TensorType((1, 1, 5), SIGNED, 1.0)
         ops = [Dense(random_integers(rng, SIGNED, (1, 1, 5, 3)), 5)]
@@ -195,7 +200,7 @@ def healthy_case(stem: str) -> Case:
     return Case(stem, pipeline, x, pipeline.graph.run_stream(x).astype(np.int64))
 
 
-MAC = ("conv_transpose2d", "conv2d", "window", "dense")
+MAC = ("conv_transpose2d", "conv2d", "window", "unread", "dense")
 
 
 def survives(library: Library, mutant: Case) -> bool:
