@@ -19,8 +19,8 @@ template <class Config>
 constexpr long conv2d_trip_count = Config::Iterations;
 
 /// `memories`: the weights, and the codebook of a layer that has one.
-template <class Config, class InPack, class OutPack, class... Memories>
-void conv2d(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Memories&... memories) {
+template <class Config, class In, class Out, class... Memories>
+void conv2d(In& in, Out& out, const Memories&... memories) {
     mac_engine<Config, convolution_walk>(in, out, memories...);
 }
 

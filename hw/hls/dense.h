@@ -25,8 +25,8 @@ template <class Config>
 constexpr long dense_trip_count = Config::Iterations;
 
 /// `memories`: the weights, and the codebook of a layer that has one.
-template <class Config, class InPack, class OutPack, class... Memories>
-void dense(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Memories&... memories) {
+template <class Config, class In, class Out, class... Memories>
+void dense(In& in, Out& out, const Memories&... memories) {
     mac_engine<dense_shape<Config>, convolution_walk>(in, out, memories...);
 }
 

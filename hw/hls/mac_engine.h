@@ -29,8 +29,6 @@
 #ifndef GAN2HLS_MAC_ENGINE_H
 #define GAN2HLS_MAC_ENGINE_H
 
-#include <hls_stream.h>
-
 #include "integers.h"
 #include "lanes.h"
 #include "mac_tables.h"
@@ -103,8 +101,8 @@ constexpr bool check_mac() {
                   "the rest pass fits into the lanes of the main pass");
     static_assert(shape::rest > 0 || Config::RestRows * Config::RestCols == 1,
                   "the rest pass has blocks of one tap where no channels remain");
-    static_assert(int(InPack::size) == Config::Simd, "the input stream carries Simd lanes");
-    static_assert(int(OutPack::size) == Config::Pe, "the output stream carries Pe lanes");
+    static_assert(lane_count<InPack> == Config::Simd, "the input stream carries Simd lanes");
+    static_assert(lane_count<OutPack> == Config::Pe, "the output stream carries Pe lanes");
     static_assert(Config::StrideHeight >= 1 && Config::StrideWidth >= 1, "strides are 1 or more");
     static_assert(Config::RingPixels >= smallest_ring<Config, Walk>(),
                   "the ring holds the pixels of every window at once");
@@ -112,13 +110,15 @@ constexpr bool check_mac() {
 }
 
 /// The loop. `codebook` is one array or nothing.
-template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Banks, int Values,
+template <class Config, class Walk, class In, class Out, class Code, int Words, int Banks, int Values,
           class... Codebook>
-void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Banks][Values],
+void mac_loop(In& in, Out& out, const Code (&weights)[Words][Banks][Values],
               const Codebook&... codebook) {
     GAN2HLS_INLINE
     using shape = mac_shape<Config>;
-    using value_type = typename InPack::value_type;
+    using InPack = word_of<In>;
+    using OutPack = word_of<Out>;
+    using value_type = lane_of<InPack>;
     using frame_index = index_t<shape::frame_words + 1>;
     static_assert(check_mac<Config, Walk, InPack, OutPack>());
     static_assert(Words == shape::out_groups * shape::group_weights,
@@ -141,7 +141,8 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
     GAN2HLS_PACKED(rest_ring)
     GAN2HLS_PARTITION(rest_ring, 1)
     GAN2HLS_RAM_S2P(rest_ring)
-    ap_int<Config::OutBits> sums[Config::Pe];
+    using sum_type = exact_t<Config::OutBits, true>;
+    sum_type sums[Config::Pe];
     GAN2HLS_REGISTERS(sums)
 
     GAN2HLS_STATE pixel_queue<Config, Walk> pixels;
@@ -220,7 +221,7 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
                 for (int l = 0; l < Config::Packing; ++l) {
                     GAN2HLS_UNROLL
                     if (pe + l < Config::Pe) {
-                        const ap_int<Config::OutBits> before = first_step ? ap_int<Config::OutBits>(0) : sums[pe + l];
+                        const sum_type before = first_step ? sum_type(0) : sums[pe + l];
                         sums[pe + l] = before + sum[l];
                         set_lane(y, unsigned(pe + l), sums[pe + l]);
                     }
@@ -247,8 +248,8 @@ void mac_loop(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&w
 }
 
 /// The engine of a layer whose codes are its weights.
-template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Banks, int Values>
-void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Banks][Values]) {
+template <class Config, class Walk, class In, class Out, class Code, int Words, int Banks, int Values>
+void mac_engine(In& in, Out& out, const Code (&weights)[Words][Banks][Values]) {
     GAN2HLS_INLINE
     GAN2HLS_SPECIALIZE(weights)
     GAN2HLS_PARTITION(weights, 2)
@@ -261,9 +262,9 @@ void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (
 }
 
 /// The engine of a layer with a codebook.
-template <class Config, class Walk, class InPack, class OutPack, class Code, int Words, int Banks, int Values,
+template <class Config, class Walk, class In, class Out, class Code, int Words, int Banks, int Values,
           class Value, int Entries>
-void mac_engine(hls::stream<InPack>& in, hls::stream<OutPack>& out, const Code (&weights)[Words][Banks][Values],
+void mac_engine(In& in, Out& out, const Code (&weights)[Words][Banks][Values],
                 const Value (&codebook)[Entries][1]) {
     GAN2HLS_INLINE
     GAN2HLS_SPECIALIZE(weights)

@@ -167,7 +167,7 @@ def test_the_widths_of_synthesis_are_enough(types: Types, rng: np.random.Generat
     check(element_wise(rng), types, tmp_path, rng, exact_widths=True)
 
 
-@pytest.mark.parametrize("types", VIVADO, ids=str)
+@pytest.mark.parametrize("types", VIVADO + CATAPULT, ids=str)
 def test_mac_kernels(types: Types, rng: np.random.Generator, tmp_path: Path) -> None:
     check(generator(rng), types, tmp_path, rng)
 
