@@ -6,6 +6,7 @@ compiled one (`engine`), and the reference in Python, which does what the rules 
 """
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -73,6 +74,7 @@ class Network:
             look back at.
         sources, sinks: streams that nobody writes, and that nobody reads.
         gate: track of the cycles from which on frames may leave.
+        most_ahead: frames that an output can be ahead of another one: no more than lie between.
     """
 
     def __init__(
@@ -106,6 +108,9 @@ class Network:
         for index in self.sinks:
             sink = Sink((), (), streams[index].beats)
             self.rules.append(Wired(sink, None, (2 * index, self.gate), (2 * index + 1,)))
+        held = sum(self.kept[2 * index + 1] / max(1, stream.beats) for index, stream in enumerate(streams))
+        self.most_ahead = 2 + math.ceil(held)
+        self.kept[self.gate] = self.most_ahead + 2
 
     def _wire(self, part: Part) -> None:
         tracks = {}
@@ -186,8 +191,10 @@ class Network:
         seen: list[int] = []
         while index not in seen:
             seen.append(index)
+            if waits[index][0] not in writer:  # an output that is ahead by more than buffers hold
+                break
             index = writer[waits[index][0]]
-        circle = seen[seen.index(index) :]
+        circle = seen[seen.index(index) :] if index in seen else seen
         told = dict.fromkeys(text for rule in circle if (text := self._waiting(rule, *waits[rule])))
         return StandstillError(f"{self.what} comes to a standstill: {', '.join(told)}")
 
@@ -221,17 +228,25 @@ class Engine(ABC):
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self._wanted = self._opened = 0  # frames that shall leave, and that may
 
     def frame(self) -> None:
-        """Let one frame more leave.
+        """Let one frame more leave every output; one that is ahead of others may have given several.
 
         Raises:
             StandstillError: it never does.
         """
-        before = [self.frames(2 * sink + 1) for sink in self.network.sinks]
-        self._run()
-        if any(self.frames(2 * sink + 1) == count for sink, count in zip(self.network.sinks, before, strict=True)):
-            raise self.network.standstill(self._waits())
+        self._wanted += 1
+        while any(self.frames(2 * sink + 1) < self._wanted for sink in self.network.sinks):
+            stuck = self._opened >= self._wanted and not self._is_held()
+            if stuck or self._opened == self._wanted + self.network.most_ahead:
+                raise self.network.standstill(self._waits())
+            self._run()
+            self._opened += 1
+
+    def _is_held(self) -> bool:
+        """Whether an output waits for the gate: it is ahead of another one, which may need what lies behind."""
+        return any(track == self.network.gate for track, _ in self._waits())
 
     @abstractmethod
     def _run(self) -> None:

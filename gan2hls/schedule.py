@@ -90,7 +90,8 @@ class Run:
             StandstillError: it never ends.
         """
         self._engine.frame()
-        self.finished.append(max(ends[-1] for ends in self.ends.values()))
+        frame = len(self.finished)  # an output may be further
+        self.finished.append(max(ends[frame] for ends in self.ends.values()))
 
     def settle(self, most: int, least: int = 3, within: float = math.inf) -> bool:
         """Run until the last two frames are alike; whether they are.

@@ -32,8 +32,8 @@ void add_word(add_sum<Config> (&sums)[Config::Lanes], Out& out) {
 }
 
 /// Adds a word of input Index, the first of `in`, and goes on with the rest of the streams.
-template <class Config, int Index, class In, class... Rest>
-void add_word(add_sum<Config> (&sums)[Config::Lanes], In& in, Rest&... rest) {
+template <class Config, int Index, class In, class Next, class... Rest>
+void add_word(add_sum<Config> (&sums)[Config::Lanes], In& in, Next& next, Rest&... rest) {
     GAN2HLS_INLINE
     // for the same reason
     static_assert(lane_count<word_of<In>> == Config::Lanes, "each input stream carries Lanes lanes");
@@ -47,7 +47,7 @@ void add_word(add_sum<Config> (&sums)[Config::Lanes], In& in, Rest&... rest) {
             sums[lane] += x;
         }
     }
-    add_word<Config, Index + 1>(sums, rest...);
+    add_word<Config, Index + 1>(sums, next, rest...);
 }
 
 /// The inputs, then the output.
