@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from gan2hls.project import Project, build
 from gan2hls.schedule import Run
 from tests.fuzz.chains import draw_chain, draw_folding
 from tests.fuzz.graphs import Builder, draw_graph
+from tests.hls.projects import projects
 from tests.messages import message_of
 
 S8 = IntType(8, True)
@@ -192,3 +194,11 @@ def test_what_is_too_large_is_said(rng: np.random.Generator, tmp_path: Path, mon
         UserError, match=r"the stream to u_\w+ has \d lanes? of \d+ bits; use fewer, ap_uint holds 9 bits"
     ):
         write_hls(pipeline, tmp_path / "hls")
+
+
+def test_an_output_that_is_ahead_of_another_one_is_no_standstill(rng: np.random.Generator) -> None:
+    """With small frames: what gives the second output lies behind a beat of the first one's next frame."""
+    sized = size_streams(projects(rng)["ports"])
+    ends = predict_hls(sized, 8).finished
+    assert len(ends) == 8
+    assert all(before < after for before, after in pairwise(ends))
